@@ -1,0 +1,387 @@
+"""How an exception crosses from one process to another and arrives as itself.
+
+Owns: the form in which exceptions travel, the remote traceback that comes along as a note, and what arrives when an
+exception cannot travel. Must never: raise because of the exception in hand, call an exception's `__init__`, wrap an
+exception that could have come as itself, or let the size of a chain, traceback or text go unbounded.
+
+An exception is taken apart (class, args, attributes, slots, the fields that C classes keep) and put together again
+with `__new__` alone. *Why not the obvious way*: pickle calls the class with `args`, which fails for every class whose
+`__init__` takes something else, and quietly doubles the message of those that build one. A class that brings its own
+`__reduce__` and the like is asked first; what it gives is tried out before it is sent.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from copyreg import dispatch_table
+from dataclasses import dataclass
+from os import getpid
+from types import GetSetDescriptorType, MemberDescriptorType, SimpleNamespace, TracebackType
+from typing import Any, Final
+
+from alongside.exceptions import AlongsideError, InternalError, NotPicklable
+from alongside.transport.explain import explain
+from alongside.transport.pickling import dumps, loads
+
+MAX_EXCEPTIONS: Final = 64
+"""Exceptions that travel together: the raised one, its causes and contexts, the members of groups."""
+MAX_FRAMES: Final = 60
+MAX_TEXT: Final = 8_000
+"""Characters of a traceback, and of a message that is quoted in another one."""
+
+_OWN_PICKLING: Final = frozenset(
+    {"__reduce__", "__reduce_ex__", "__getstate__", "__setstate__", "__getnewargs__", "__getnewargs_ex__"}
+)
+_HEAP_TYPE: Final = 1 << 9
+_DESCRIPTORS: Final = (MemberDescriptorType, GetSetDescriptorType)
+_NOT_SENT: Final[dict[type, tuple[str, ...]]] = {
+    BaseException: ("args",),
+    BaseExceptionGroup: ("message", "exceptions"),
+    AttributeError: ("obj",),  # the interpreter puts the object there whose attribute was missing, of whatever size
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Ref:
+    """Stands for another exception that travels along, by its place among them."""
+
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    kind: type[BaseException]
+    args: tuple[object, ...]
+    attributes: dict[str, object]
+    fields: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """Why an exception does not come as itself: the fields of the `NotPicklable` that comes instead."""
+
+    path: str
+    reason: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """One exception on its way. Everything but `body` can be read whatever becomes of the exception's class."""
+
+    name: str
+    text: str
+    trace: str
+    notes: tuple[str, ...]
+    body: bytes | _Refusal
+    members: tuple[int, ...]
+    cause: int | None
+    context: int | None
+    suppress: bool
+    left_out: int
+
+
+def encode(error: BaseException, *, reply: bool = False, where: str = "") -> bytes:
+    """Return `error` as bytes for `decode` in another process, with its causes, contexts and group members.
+
+    `reply`: as for `dumps`. `where`: what to call this process in the traceback's heading; default "worker" and its
+    process id. Never raises, except `KeyboardInterrupt`. Costs about 0.1 ms, and as much again for each linked one.
+
+    >>> decode(encode(KeyError("missing")))
+    KeyError('missing')
+    """
+    try:
+        nodes = _Packer(reply, where or f"worker {getpid()}").pack(error)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as failure:
+        nodes = [_refused(error, failure)]
+    return pickle.dumps(nodes, 5)
+
+
+def decode(data: bytes | bytearray | memoryview) -> BaseException:
+    """Return the exception that `encode` made `data` from: same type, args, attributes and notes, plus one note with
+    the remote traceback. `__init__` is not called.
+
+    One that cannot be rebuilt here comes as `NotPicklable`, with its type, text and traceback. Never raises, except
+    `KeyboardInterrupt`.
+    """
+    try:
+        return _Unpacker(pickle.loads(data)).unpack()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as failure:
+        return InternalError(f"an error from a worker could not be read ({_name(type(failure))}: {_text(failure)})")
+
+
+# -- packing --------------------------------------------------------------------------------------------------------
+
+
+class _Packer:
+    def __init__(self, reply: bool, where: str) -> None:
+        self._reply = reply
+        self._where = where
+        self._all: list[BaseException] = []
+        self._places: dict[int, int] = {}
+        self._left_out = 0
+
+    def pack(self, error: BaseException) -> list[_Node]:
+        self._place(error)
+        nodes: list[_Node] = []
+        while len(nodes) < len(self._all):
+            nodes.append(self._node(self._all[len(nodes)]))
+        return nodes
+
+    def _place(self, error: BaseException | None) -> int | None:
+        if error is None:
+            return None
+        place = self._places.get(id(error))
+        if place is None and len(self._all) < MAX_EXCEPTIONS:
+            place = self._places[id(error)] = len(self._all)
+            self._all.append(error)
+        elif place is None:
+            self._left_out += 1
+        return place
+
+    def _node(self, error: BaseException) -> _Node:
+        self._left_out = 0
+        return _Node(
+            name=_name(type(error)),
+            text=_text(error),
+            trace=_trace(error.__traceback__, self._where),
+            notes=_notes(error),
+            body=self._body(error),
+            members=self._members(error),
+            cause=self._place(error.__cause__),
+            context=self._place(error.__context__),
+            suppress=error.__suppress_context__,
+            left_out=self._left_out,
+        )
+
+    def _members(self, error: BaseException) -> tuple[int, ...]:
+        if not isinstance(error, BaseExceptionGroup):
+            return ()
+        places = (self._place(member) for member in error.exceptions)
+        return tuple(place for place in places if place is not None)
+
+    def _body(self, error: BaseException) -> bytes | _Refusal:
+        forms = [error] if _has_own_pickling(type(error)) else []
+        failure: BaseException | None = None
+        for form in (*forms, self._parts(error)):
+            try:
+                return self._tried(form, type(error))
+            except KeyboardInterrupt:
+                raise
+            except BaseException as problem:
+                failure = failure or problem
+        return _refusal(error, failure)
+
+    def _tried(self, form: object, kind: type[BaseException]) -> bytes:
+        """Return `form` pickled, after trying whether it can be read.
+
+        The trial names received classes instead of carrying them: reading them here would set their attributes anew.
+        """
+        named = dumps(form, reply=True, what="exception")
+        back = loads(named)
+        member = Exception() if issubclass(kind, Exception) else BaseException()
+        made = _skeleton(back, [member]) if isinstance(back, _Parts) else back
+        if type(made) is not kind:
+            raise TypeError(f"it comes back as {_name(type(made))}")
+        return named if self._reply else dumps(form, what="exception")
+
+    def _parts(self, error: Any) -> _Parts:
+        group = isinstance(error, BaseExceptionGroup)
+        return _Parts(
+            type(error),
+            (error.message,) if group else tuple(map(self._referring, error.args)),
+            {name: self._referring(value) for name, value in vars(error).items()},
+            {name: self._referring(value) for name, value in _fields(error)},
+        )
+
+    def _referring(self, value: object) -> object:
+        if isinstance(value, BaseException):
+            place = self._place(value)
+            return value if place is None else _Ref(place)
+        return _with_each(value, BaseException, self._referring)
+
+
+def _with_each(value: Any, kind: type, change: Callable[[object], object]) -> Any:
+    """Return a list, tuple or dict with its elements of that kind changed, as a new one; anything else as it is."""
+    if type(value) in (list, tuple) and any(isinstance(element, kind) for element in value):
+        return type(value)(change(element) if isinstance(element, kind) else element for element in value)
+    if type(value) is dict and any(isinstance(element, kind) for element in value.values()):
+        return {key: change(element) if isinstance(element, kind) else element for key, element in value.items()}
+    return value
+
+
+def _has_own_pickling(kind: type) -> bool:
+    own = (base for base in kind.__mro__ if base.__flags__ & _HEAP_TYPE)
+    return kind in dispatch_table or any(not _OWN_PICKLING.isdisjoint(vars(base)) for base in own)
+
+
+def _fields(error: BaseException) -> Iterator[tuple[str, object]]:
+    """Yield slots and the fields of C classes that are set, by name."""
+    for base in type(error).__mro__:
+        passed_over = _NOT_SENT.get(base, ())
+        for name, descriptor in vars(base).items():
+            if isinstance(descriptor, _DESCRIPTORS) and not name.startswith("__") and name not in passed_over:
+                with suppress(AttributeError):  # not set
+                    value = descriptor.__get__(error)
+                    if value is not None:
+                        yield name, value
+
+
+def _refusal(error: BaseException, failure: BaseException | None) -> _Refusal:
+    kind = type(error)
+    stand_in = SimpleNamespace(**{**dict(_fields(error)), **vars(error), "args": error.args, "__class__": kind})
+    found = explain(stand_in, "exception", failure.__cause__ if isinstance(failure, NotPicklable) else failure)
+    return _Refusal(*found)
+
+
+def _refused(error: BaseException, failure: BaseException) -> _Node:
+    refusal = _Refusal("exception", f"one that could not be taken apart ({_name(type(failure))})", "")
+    return _Node(_name(type(error)), _text(error), "", (), refusal, (), None, None, False, 0)
+
+
+def _name(kind: type) -> str:
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return _bounded(str(error))
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        return "(its text could not be made)"
+
+
+def _notes(error: BaseException) -> tuple[str, ...]:
+    notes = vars(error).get("__notes__")
+    return tuple(_bounded(note) for note in notes if isinstance(note, str)) if isinstance(notes, list) else ()
+
+
+def _bounded(text: str) -> str:
+    if len(text) <= MAX_TEXT:
+        return text
+    half = MAX_TEXT // 2
+    return f"{text[:half]}\n... {len(text) - 2 * half} characters left out ...\n{text[-half:]}"
+
+
+def _trace(trace: TracebackType | None, where: str) -> str:
+    if trace is None:
+        return ""
+    from traceback import StackSummary
+
+    frames = _frames(trace)
+    left_out = max(0, len(frames) - MAX_FRAMES)
+    half = MAX_FRAMES // 2
+    first = StackSummary.extract(iter(frames[:half] if left_out else frames)).format()
+    last = StackSummary.extract(iter(frames[-half:] if left_out else ())).format()
+    gap = [f"  ... {left_out} frames left out ...\n"] if left_out else []
+    lines = "".join([*first, *gap, *last]).rstrip()
+    return _bounded(f"Traceback in {where} (most recent call last):\n{lines}")
+
+
+def _frames(trace: TracebackType) -> list[tuple[Any, int]]:
+    """The frames from the user's first one on: those of alongside that called it say nothing about the error."""
+    frames: list[tuple[Any, int]] = []
+    step: TracebackType | None = trace
+    while step is not None:
+        if frames or not step.tb_frame.f_globals.get("__name__", "").startswith("alongside."):
+            frames.append((step.tb_frame, step.tb_lineno))
+        step = step.tb_next
+    return frames or [(trace.tb_frame, trace.tb_lineno)]
+
+
+# -- unpacking ------------------------------------------------------------------------------------------------------
+
+
+class _Unpacker:
+    def __init__(self, nodes: list[_Node]) -> None:
+        self._nodes = nodes
+        self._parts: dict[int, _Parts] = {}
+        self._made: dict[int, BaseException] = {}
+
+    def unpack(self) -> BaseException:
+        for place in range(len(self._nodes)):
+            self._make(place)
+        for place, node in enumerate(self._nodes):
+            error = self._made[place]
+            if place in self._parts and not isinstance(node.body, _Refusal):
+                self._fill(error, self._parts[place])
+            self._link(error, node)
+            _annotate(error, node)
+        return self._made[0]
+
+    def _make(self, place: int) -> BaseException:
+        made = self._made.get(place)
+        if made is None:
+            node = self._nodes[place]
+            try:
+                made = self._rebuilt(place, node)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as failure:
+                reason = f"one that could not be rebuilt here ({_name(type(failure))}: {_text(failure)})"
+                made = _stand_in(node, _Refusal("exception", reason, _REBUILD))
+            self._made[place] = made
+        return made
+
+    def _rebuilt(self, place: int, node: _Node) -> BaseException:
+        if isinstance(node.body, _Refusal):
+            return _stand_in(node, node.body)
+        form = loads(node.body)
+        if isinstance(form, _Parts):
+            self._parts[place] = form
+            form = _skeleton(form, [self._make(member) for member in node.members])
+        if not isinstance(form, BaseException):
+            raise TypeError(f"it came back as {_name(type(form))}")
+        return form
+
+    def _fill(self, error: BaseException, parts: _Parts) -> None:
+        if not isinstance(error, BaseExceptionGroup):
+            _set(error, "args", tuple(self._resolved(value) for value in parts.args))
+        for name, value in (*parts.fields.items(), *parts.attributes.items()):
+            _set(error, name, self._resolved(value))
+
+    def _resolved(self, value: object) -> object:
+        return self._made[value.place] if isinstance(value, _Ref) else _with_each(value, _Ref, self._resolved)
+
+    def _link(self, error: BaseException, node: _Node) -> None:
+        _set(error, "__cause__", None if node.cause is None else self._made[node.cause])
+        _set(error, "__context__", None if node.context is None else self._made[node.context])
+        _set(error, "__suppress_context__", node.suppress)
+
+
+def _skeleton(parts: _Parts, members: list[BaseException]) -> BaseException:
+    made_by: type[Any] = parts.kind
+    while made_by.__flags__ & _HEAP_TYPE and made_by.__base__ is not None:
+        made_by = made_by.__base__
+    arguments = (parts.args[0], members or [AlongsideError("left out")]) if made_by is BaseExceptionGroup else ()
+    error: BaseException = made_by.__new__(parts.kind, *arguments)
+    return error
+
+
+def _set(error: BaseException, name: str, value: object) -> None:
+    """Set an attribute, whatever `__setattr__` the exception's class has."""
+    with suppress(AttributeError, TypeError):  # a field that nobody may set: what `__new__` made of it stays
+        object.__setattr__(error, name, value)
+
+
+def _annotate(error: BaseException, node: _Node) -> None:
+    left_out = f"{node.left_out} linked exceptions were left out on the way from the worker" if node.left_out else ""
+    added = [note for note in (node.trace, left_out) if note]
+    notes = vars(error).get("__notes__") or list(node.notes)
+    if isinstance(notes, list) and (notes or added):
+        vars(error)["__notes__"] = [*notes, *added]
+
+
+def _stand_in(node: _Node, refusal: _Refusal) -> NotPicklable:
+    text = f"{node.name}: {node.text}" if node.text else node.name
+    return NotPicklable(f"exception {text!r}", refusal.path, refusal.reason, refusal.remedy)
+
+
+_REBUILD: Final = "Make its class importable for both sides, or give it a __reduce__ that fits its __init__."
