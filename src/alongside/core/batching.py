@@ -1,0 +1,62 @@
+"""How many tasks go to a worker together.
+
+Owns the estimate of a task's duration and the size of the next batch. Must never know workers by name or read a clock.
+"""
+
+from __future__ import annotations
+
+GROWTH = 4
+"""A batch is at most this many times as large as the largest that has come back: a fast first task proves little."""
+
+MEMORY = 0.6
+"""Weight of the newest batch in the running mean: high, since a job that turns slow must be noticed within a batch."""
+
+
+class Sizer:
+    """Turns observed durations into the next batch's size.
+
+    A batch should last `target` seconds: long enough that its own cost (about 100 µs of wake-ups and pickling) is
+    lost in it, short enough that results come steadily and a lost batch is cheap. Towards the end of a known input
+    batches shrink, so that all workers finish together (guided self-scheduling: Polychronopoulos & Kuck, 1987).
+
+    >>> sizer = Sizer(target=0.004)
+    >>> sizer.next(backlog=1000, workers=2)
+    1
+    >>> sizer.record(1, 0.001)
+    >>> sizer.next(backlog=1000, workers=2)
+    4
+    """
+
+    def __init__(self, target: float = 0.004, fixed: int | None = None, most: int = 1 << 17) -> None:
+        self.target = target
+        self.most = most
+        self._fixed = fixed
+        self._largest = 0
+        self.per_task: float | None = None
+
+    def record(self, count: int, seconds: float) -> None:
+        """Learn that `count` tasks took `seconds` in all."""
+        if count <= 0:
+            return
+        each = seconds / count
+        self.per_task = each if self.per_task is None else self.per_task + MEMORY * (each - self.per_task)
+        self._largest = max(self._largest, count)
+
+    def full(self) -> int:
+        """The size that lasts the target, whatever is left to do."""
+        if self._fixed is not None:
+            return self._fixed
+        if self.per_task is None:
+            return 1
+        wanted = self.target / self.per_task if self.per_task > 0 else self.most
+        return max(1, min(int(wanted), self.most, self._largest * GROWTH))
+
+    def next(self, backlog: int, workers: int) -> int:
+        """The next batch's size when `backlog` tasks (known so far) are left for `workers`."""
+        if self._fixed is not None:
+            return self._fixed
+        return max(1, min(self.full(), -(-backlog // (2 * workers))))
+
+    def expected(self, count: int) -> float:
+        """Seconds that `count` tasks should take; infinite while nothing is known."""
+        return float("inf") if self.per_task is None else self.per_task * count

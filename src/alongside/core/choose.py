@@ -1,0 +1,224 @@
+"""Choosing the tool: facts in, a plan with its reasons out.
+
+Owns the cost model. Must never know a backend by name: it scores what each declares it can do. Pure, so that every
+decision can be tested without a process.
+
+The model, per task: `wall` seconds of which `cpu` are computed and the rest waited. What holds the GIL can only be
+computed once at a time in a backend that does not escape it; what waits overlaps in any backend that overlaps waiting;
+what is computed needs a CPU. Starting, sending and fetching cost what is measured or declared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from alongside.core.ports import Capabilities
+
+WAITERS = 32
+"""Workers for tasks that mostly wait, where the user gave no number."""
+
+MARGIN = 0.9
+"""Leave the loop only for a plan predicted to take less than this share of its time: predictions are not exact."""
+
+PARALLEL_INSIDE = 1.3
+"""CPU seconds of the process per CPU second of the thread from which the function counts as parallel inside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What was measured about a function and where it runs. Seconds and bytes, per task where not said otherwise."""
+
+    tasks_seen: int = 0
+    tasks_left: int | None = None
+    wall: float = 0.0
+    cpu: float = 0.0
+    process_cpu: float = 0.0
+    gil_held: bool | None = None
+    lateness: float | None = None
+    item_bytes: int | None = None
+    result_bytes: int | None = None
+    pickle_seconds: float = 0.0
+    unpicklable: str = ""
+    coroutine: bool = False
+    cpus: int = 1
+    in_worker: bool = False
+
+    @property
+    def waiting(self) -> float:
+        """Seconds of a task that are spent waiting."""
+        return max(0.0, self.wall - self.cpu)
+
+    @property
+    def parallel_inside(self) -> bool:
+        """Whether the function already uses several CPUs (a BLAS, for instance)."""
+        return self.cpu > 0 and self.process_cpu > PARALLEL_INSIDE * self.cpu
+
+    @property
+    def left(self) -> int:
+        """Tasks still to do; of an input of unknown length as many again as have been seen."""
+        return max(self.tasks_seen, 1) if self.tasks_left is None else self.tasks_left
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done: the backend, how many workers, why, and what each backend was predicted to take (seconds)."""
+
+    backend: str
+    max_workers: int | None = None
+    reasons: tuple[str, ...] = ()
+    predictions: Mapping[str, float] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        workers = f" with {self.max_workers} workers" if (self.max_workers or 0) > 1 else ""
+        return "\n  - ".join([f"{self.backend}{workers}", *self.reasons])
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What of the options narrows the choice."""
+
+    max_workers: int | None = None
+    timeout: bool = False
+
+
+Candidates = Mapping[str, Capabilities]
+
+
+def choose(facts: Facts, candidates: Candidates, wishes: Wishes = Wishes()) -> Plan:
+    """The plan with the least predicted time; a loop in the caller unless something beats it clearly."""
+    able = {name: caps for name, caps in candidates.items() if not _why_not(facts, caps, wishes)}
+    sizes = {name: _workers(facts, caps, wishes) for name, caps in able.items()}
+    predictions = {name: predict(facts, caps, sizes[name]) for name, caps in able.items()}
+    home = next((name for name, caps in able.items() if caps.in_caller), None)
+    best = min(predictions, key=lambda name: predictions[name])
+    if home is not None and predictions[best] > MARGIN * predictions[home]:
+        best = home
+    reasons = _reasons(facts, best, able, predictions, home)
+    return Plan(best, sizes[best], (*reasons, *_excluded(facts, candidates, wishes)), predictions)
+
+
+def predict(facts: Facts, caps: Capabilities, workers: int) -> float:
+    """Seconds the tasks left would take with this many workers."""
+    left, wall = facts.left, facts.wall
+    if caps.in_caller:
+        return left * wall
+    lanes = max(1, min(workers, left))
+    busy = lanes if caps.overlaps_waiting or caps.escapes_gil or caps.runs_coroutines_together else 1
+    bounds = [left * wall / busy, left * _cpu_use(facts) / min(lanes, facts.cpus)]
+    if not caps.escapes_gil and facts.gil_held is not False:
+        bounds.append(left * facts.cpu)  # one thread computes at a time
+    return caps.start_seconds * min(lanes, facts.cpus) + max(bounds) + left * _sending(facts, caps)
+
+
+def _cpu_use(facts: Facts) -> float:
+    return max(facts.cpu, facts.process_cpu) if facts.parallel_inside else facts.cpu
+
+
+def _sending(facts: Facts, caps: Capabilities) -> float:
+    """Seconds per task for getting it there and back; small tasks share the cost of a batch."""
+    batch = max(1.0, min(0.004 / facts.wall, 1000.0)) if facts.wall > 0 else 1000.0
+    return caps.task_seconds / batch + (facts.pickle_seconds if caps.needs_pickling else 0.0)
+
+
+def _workers(facts: Facts, caps: Capabilities, wishes: Wishes) -> int:
+    if caps.in_caller:
+        return 1
+    if wishes.max_workers is not None:
+        return wishes.max_workers
+    waits = facts.waiting > 0.5 * facts.wall or facts.coroutine
+    if caps.runs_coroutines_together:
+        return 100
+    if not waits:
+        return facts.cpus
+    if not caps.escapes_gil:
+        return WAITERS
+    return max(facts.cpus, min(4 * facts.cpus, round(facts.cpus * facts.wall / max(facts.cpu, 1e-9))))
+
+
+def _why_not(facts: Facts, caps: Capabilities, wishes: Wishes) -> str:
+    """Why a backend cannot be taken at all; empty if it can."""
+    if caps.runs_coroutines_together and not facts.coroutine:
+        return "it runs coroutines, and this is an ordinary function"
+    if facts.coroutine and not caps.runs_coroutines_together:
+        return "it would run this async function's coroutines one at a time per worker"
+    if caps.needs_pickling and facts.unpicklable:
+        return facts.unpicklable
+    if wishes.timeout and not (caps.killable or caps.cancellable or caps.overlaps_waiting):
+        return "a timeout cannot interrupt a task there"
+    return ""
+
+
+def _excluded(facts: Facts, candidates: Candidates, wishes: Wishes) -> tuple[str, ...]:
+    found = ((name, _why_not(facts, caps, wishes)) for name, caps in candidates.items())
+    told = [f"{name} cannot be used: {why}." for name, why in found if why and _worth_saying(facts, candidates[name])]
+    return tuple(told)
+
+
+def _worth_saying(facts: Facts, caps: Capabilities) -> bool:
+    return caps.needs_pickling and bool(facts.unpicklable)
+
+
+# ------------------------------------------------------------------------------------------------ in plain words
+
+
+def _reasons(
+    facts: Facts, best: str, able: Candidates, predictions: Mapping[str, float], home: str | None
+) -> tuple[str, ...]:
+    caps = able[best]
+    if facts.coroutine:
+        return ("the function is async: while one call waits, the others go on in the same event loop.",)
+    told = [_nature(facts)]
+    if caps.in_caller:
+        told.append(_why_stay(facts, predictions, home))
+    else:
+        told.append(_why_go(facts, caps, best, predictions, home))
+    if facts.in_worker:
+        told.append("this already runs inside a worker, so only the CPUs that are left are used.")
+    return tuple(told)
+
+
+def _nature(facts: Facts) -> str:
+    each = f"a call takes {span(facts.wall)}"
+    if facts.wall and facts.waiting > 0.5 * facts.wall:
+        return f"{each}, {100 * facts.waiting / facts.wall:.0f} % of it waiting."
+    if facts.parallel_inside:
+        cores = facts.process_cpu / facts.cpu
+        return f"{each} and keeps {cores:.1f} CPUs busy: it is already parallel inside."
+    if facts.gil_held is True:
+        return f"{each} of computing that holds the GIL, so threads would take turns."
+    if facts.gil_held is False:
+        return f"{each} of computing that releases the GIL, so threads can compute side by side."
+    return f"{each} of computing."
+
+
+def _why_stay(facts: Facts, predictions: Mapping[str, float], home: str | None) -> str:
+    others = [(seconds, name) for name, seconds in predictions.items() if name != home]
+    rest = facts.left * facts.wall
+    if facts.cpus < 2 and facts.waiting < 0.5 * facts.wall:
+        return "there is one CPU to compute on, so nothing is gained by sharing the work."
+    if not others:
+        return "no other way of executing can be used."
+    seconds, name = min(others)
+    return f"the rest takes about {span(rest)} in a plain loop; {name} would take about {span(seconds)}: not worth it."
+
+
+def _why_go(facts: Facts, caps: Capabilities, best: str, predictions: Mapping[str, float], home: str | None) -> str:
+    ahead = f"{best} should take about {span(predictions[best])}"
+    if home is not None:
+        ahead += f" for the {facts.left} tasks left, a plain loop {span(predictions[home])}"
+    if facts.waiting > 0.5 * facts.wall:
+        return f"waiting can overlap: {ahead}."
+    return f"{facts.cpus} CPUs can share the computing: {ahead}."
+
+
+def span(seconds: float) -> str:
+    """Seconds in the unit a person would use.
+
+    >>> span(0.0021), span(0.0000032), span(75)
+    ('2.1 ms', '3.2 µs', '75 s')
+    """
+    for unit, factor in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= factor:
+            return f"{seconds / factor:.2g} {unit}" if seconds < 100 * factor else f"{seconds / factor:,.0f} {unit}"
+    return f"{max(seconds, 0.0) * 1e9:.0f} ns"

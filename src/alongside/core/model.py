@@ -1,0 +1,153 @@
+"""The vocabulary: what is sent to a worker, what comes back, and what every task ends in.
+
+Owns the value types shared by all layers. Must never hold behaviour that schedules, waits or does I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Seconds = float | Sequence[float]
+"""Seconds per task of a stretch of tasks: one number (their mean) or one number each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a run does to each item.
+
+    `star`: the item is a tuple of arguments. `coroutine`: calling `fn` gives something to await.
+    """
+
+    fn: Callable[..., Any]
+    star: bool = False
+    coroutine: bool = False
+    initializer: Callable[..., object] | None = None
+    initargs: tuple[Any, ...] = ()
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Tasks with neighbouring indices that go to one worker together, all at the same attempt."""
+
+    id: int
+    start: int
+    items: Sequence[Any]
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stretch of a batch that succeeded: the values of tasks `offset`, `offset + 1`, …"""
+
+    offset: int
+    values: list[Any]
+    seconds: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One task of a batch that failed."""
+
+    offset: int
+    exception: BaseException
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The task a worker has in its hands, and since when (the run's clock)."""
+
+    batch: int
+    offset: int
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """How a worker ended: process id, exit code or signal, and a likely cause in words where one is known."""
+
+    pid: int | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    cause: str = ""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one task ended in.
+
+    `index` is its place in the input, `item` the input itself (a tuple where several iterables were given),
+    `attempts` how many times it was tried, `seconds` how long its last attempt took (for tasks of a few
+    microseconds: the mean of their batch), `worker` who did it, `peak_memory` bytes where they are known.
+    """
+
+    index: int
+    item: Any
+    value: Any = None
+    exception: BaseException | None = None
+    attempts: int = 1
+    seconds: float = 0.0
+    worker: str = ""
+    peak_memory: int | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the task succeeded."""
+        return self.exception is None
+
+
+class Failure(Outcome):
+    """The outcome of a task whose last attempt failed; `item` is what to run again."""
+
+    __slots__ = ()
+    exception: BaseException
+
+    def __repr__(self) -> str:
+        return f"Failure(index={self.index}, item={short(self.item)}, {self.exception!r}, attempts={self.attempts})"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Neighbouring successes, kept together so that nothing is paid per task."""
+
+    start: int
+    items: Sequence[Any]
+    values: list[Any]
+    seconds: Seconds
+    worker: str
+    attempt: int = 1
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """One `Outcome` per task, made when asked for."""
+        seconds = self.seconds
+        for offset, (item, value) in enumerate(zip(self.items, self.values, strict=True)):
+            took = seconds if isinstance(seconds, float) else seconds[offset]
+            yield Outcome(self.start + offset, item, value, None, self.attempt, took, self.worker)
+
+
+Delivery = Block | Failure
+"""What the coordinator hands out: neighbouring successes, or one failure."""
+
+
+def first_index(delivery: Delivery) -> int:
+    """The index of the first (or only) task of a delivery."""
+    return delivery.start if isinstance(delivery, Block) else delivery.index
+
+
+def size(delivery: Delivery) -> int:
+    """How many tasks a delivery speaks for."""
+    return len(delivery.values) if isinstance(delivery, Block) else 1
+
+
+def short(item: object, limit: int = 80) -> str:
+    try:
+        text = repr(item)
+    except Exception as error:  # a broken repr must not hide the failure it belongs to
+        text = f"<{type(item).__name__} whose repr raised {type(error).__name__}>"
+    return text if len(text) <= limit else text[: limit - 1] + "…"

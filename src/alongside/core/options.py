@@ -1,0 +1,111 @@
+"""The user's wishes, validated once at the border.
+
+Owns the names, defaults and checks of the options, the same everywhere. Must never look at the machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from alongside.core.retry import Backoff, RetryOn, RetryPolicy
+from alongside.exceptions import OptionError
+
+OnError = Literal["raise", "return", "skip"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Every option of `map` and its kin; durations are seconds."""
+
+    backend: str = "auto"
+    max_workers: int | None = None
+    timeout: float | None = None
+    retries: int = 0
+    retry_on: RetryOn = Exception
+    backoff: Backoff | Callable[[int], float] = Backoff()
+    on_error: OnError = "raise"
+    progress: Any = False
+    batch_size: int | None = None
+    window: int | None = None
+    initializer: Callable[..., object] | None = None
+    initargs: tuple[Any, ...] = ()
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any], backends: Iterable[str]) -> Options:
+        """Check what was given; unknown names are refused with the nearest right one."""
+        known = [field.name for field in fields(cls)]
+        for name in given:
+            if name not in known:
+                raise OptionError(
+                    f"there is no option {name!r}{_nearest(name, known)} Options are: {', '.join(known)}."
+                )
+        wishes = dict(given)
+        if isinstance(wishes.get("backoff"), (int, float)) and not isinstance(wishes["backoff"], bool):
+            wishes["backoff"] = Backoff(base=_number("backoff", wishes["backoff"], least=0))
+        options = cls(**wishes)
+        options._check(["auto", *backends])
+        return options
+
+    @property
+    def retry(self) -> RetryPolicy:
+        """The retry decision these options ask for."""
+        return RetryPolicy(self.retries, self.retry_on, self.backoff)
+
+    def _check(self, backends: list[str]) -> None:
+        if self.backend not in backends:
+            near = _nearest(str(self.backend), backends)
+            raise OptionError(f"there is no backend {self.backend!r}{near} Backends are: {', '.join(backends)}.")
+        for name in ("max_workers", "batch_size", "window"):
+            if getattr(self, name) is not None:
+                _count(name, getattr(self, name), least=1)
+        _count("retries", self.retries, least=0)
+        if self.timeout is not None:
+            _number("timeout", self.timeout, above=0)
+        if self.on_error not in ("raise", "return", "skip"):
+            raise OptionError(f"on_error={self.on_error!r} is not one of 'raise', 'return', 'skip'.")
+        self._check_callables()
+
+    def _check_callables(self) -> None:
+        if not _is_retry_on(self.retry_on):
+            raise OptionError(
+                f"retry_on={self.retry_on!r} is not an exception class, a tuple of them, or a function that takes the "
+                "exception and says whether to try again."
+            )
+        if not isinstance(self.backoff, Backoff) and not callable(self.backoff):
+            raise OptionError(f"backoff={self.backoff!r} is not seconds, a Backoff, or a function of the attempt.")
+        if self.initializer is not None and not callable(self.initializer):
+            raise OptionError(f"initializer={self.initializer!r} cannot be called; give a function.")
+        if not isinstance(self.initargs, tuple):
+            raise OptionError(f"initargs={self.initargs!r} is not a tuple; for one argument write initargs=(x,).")
+
+
+def _is_retry_on(value: object) -> bool:
+    if isinstance(value, type):
+        return issubclass(value, BaseException)
+    if isinstance(value, tuple):
+        return all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in value)
+    return callable(value)
+
+
+def _count(name: str, value: object, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise OptionError(f"{name}={value!r} is not a whole number.")
+    if value < least:
+        raise OptionError(f"{name}={value} is too small: at least {least} is needed.")
+
+
+def _number(name: str, value: object, least: float | None = None, above: float | None = None) -> float:
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or value != value:
+        raise OptionError(f"{name}={value!r} is not a number of seconds.")
+    if (least is not None and value < least) or (above is not None and value <= above):
+        raise OptionError(f"{name}={value} is too small: it is a number of seconds above {least or above or 0:g}.")
+    return float(value)
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else "."

@@ -1,0 +1,98 @@
+"""What the shell supplies to a run: a way of executing, and those who watch.
+
+Owns the Protocols and the declared Capabilities. Must never import an implementation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from alongside.core.events import Command, Crew, Event
+from alongside.core.model import Batch, Job, Running
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a backend can do, declared by it. The choice scores these and never a name.
+
+    `start_seconds` and `task_seconds` are rough costs of a worker's start and of one task sent alone, used until this
+    machine's own have been measured.
+    """
+
+    shares_memory: bool = True
+    escapes_gil: bool = False
+    overlaps_waiting: bool = False
+    killable: bool = False
+    cancellable: bool = False
+    needs_pickling: bool = False
+    runs_coroutines_together: bool = False
+    in_caller: bool = False
+    in_event_loop: bool = False
+    start_seconds: float = 0.0
+    task_seconds: float = 0.0
+
+
+class Backend(Protocol):
+    """One way of executing, for one run.
+
+    Made with the number of workers wanted (None: as many as suit). The driver calls `crew` once, `open` once, then `hire`, `dispatch` and `kill` as the coordinator commands, `wait`
+    again and again, and `close` at the end, whatever happened. Every method but `wait` returns at once. All but `wait`
+    are called under the driver's lock, from any thread; `wait` is called without it, by one thread at a time.
+    """
+
+    name: ClassVar[str]
+    capabilities: ClassVar[Capabilities]
+
+    def __init__(self, max_workers: int | None = None) -> None: ...
+
+    def crew(self) -> Crew:
+        """The workers it offers."""
+
+    def open(self, job: Job) -> None:
+        """Make ready to run this job's tasks."""
+
+    def hire(self, worker: int) -> None:
+        """Add a worker; batches may be dispatched to it at once."""
+
+    def dispatch(self, worker: int, batch: Batch) -> None:
+        """Have the worker run the batch after those it already has."""
+
+    def kill(self, worker: int) -> None:
+        """End the worker whatever it is doing; `Lost` follows from `wait`."""
+
+    def running(self) -> Mapping[int, Sequence[Running]]:
+        """What each worker has in its hands."""
+
+    def wait(self, timeout: float | None) -> Sequence[Event]:
+        """Events, as soon as there are any; nothing after `timeout` seconds or after `wake`."""
+
+    def wake(self) -> None:
+        """Make a `wait` under way (or the next one) return now. From any thread."""
+
+    def close(self) -> None:
+        """Let every worker go; what still runs is ended (killed, cancelled, or let go where it cannot be)."""
+
+
+class AsyncBackend(Backend, Protocol):
+    """A backend that lives in the event loop of its driver."""
+
+    async def wait_async(self, timeout: float | None) -> Sequence[Event]:
+        """As `wait`, for the loop."""
+
+    async def close_async(self) -> None:
+        """As `close`; when it returns every coroutine has ended."""
+
+
+class Observer(Protocol):
+    """Someone who watches. An observer that raises is dropped with one warning; it can change nothing."""
+
+    def on_event(self, event: Event, now: float) -> None:
+        """Something happened."""
+
+    def on_command(self, command: Command, now: float) -> None:
+        """Something is done about it."""
+
+    def close(self) -> None:
+        """The run is over."""

@@ -1,0 +1,63 @@
+"""Whether a failed task is tried again, and how long to wait first.
+
+Owns the retry decision. Must never sleep or read a clock: the random generator is handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Uniform(Protocol):
+    """The part of `random.Random` that is used here."""
+
+    def random(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Seconds to wait before attempt *n + 1*: `base * factor**(n - 1)`, at most `cap`, less a random share of up to `jitter`.
+
+    Jitter keeps many failed tasks from coming back at the same instant; the scheme is the "decorrelated" family of
+    M. Brooker, *Exponential Backoff And Jitter* (2015).
+
+    >>> Backoff(base=1, jitter=0).delay(3, None)
+    4.0
+    """
+
+    base: float = 0.1
+    factor: float = 2.0
+    cap: float = 30.0
+    jitter: float = 0.5
+
+    def delay(self, attempt: int, rng: Uniform | None) -> float:
+        """Seconds to wait after failed attempt number `attempt` (1, 2, …)."""
+        longest = min(self.cap, self.base * self.factor ** min(attempt - 1, 64))
+        return float(longest * (1.0 - self.jitter * (rng.random() if rng else 0.0)))
+
+
+RetryOn = type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseException], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and for which exceptions a task is tried again."""
+
+    retries: int = 0
+    retry_on: RetryOn = Exception
+    backoff: Backoff | Callable[[int], float] = Backoff()
+
+    def delay(self, error: BaseException, attempt: int, rng: Uniform | None) -> float | None:
+        """Seconds until the next attempt, or None when `attempt` was the last."""
+        if attempt > self.retries or not self._wanted(error):
+            return None
+        if isinstance(self.backoff, Backoff):
+            return self.backoff.delay(attempt, rng)
+        return max(0.0, float(self.backoff(attempt)))
+
+    def _wanted(self, error: BaseException) -> bool:
+        if isinstance(self.retry_on, (type, tuple)):
+            return isinstance(error, self.retry_on)
+        return bool(self.retry_on(error))
