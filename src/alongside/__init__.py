@@ -1,0 +1,92 @@
+"""alongside runs a function over many inputs side by side, on the tool that suits it, and says why.
+
+Public names, nothing else; each is loaded when first used, so that `import alongside` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from alongside.api import advise, aimap, amap, cpu_count, gather, imap, map, run
+    from alongside.compose_advice import Advice
+    from alongside.core.choose import Facts, Plan
+    from alongside.core.model import Failure, Outcome
+    from alongside.core.retry import Backoff
+    from alongside.exceptions import (
+        AlongsideError,
+        BackendUnavailable,
+        InternalError,
+        JournalError,
+        MemoryLimitExceeded,
+        NotPicklable,
+        OptionError,
+        TaskTimeout,
+        WorkerLost,
+    )
+    from alongside.runtime.results import Run, Stats
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "alongside.api": ("map", "imap", "run", "gather", "amap", "aimap", "advise", "cpu_count"),
+    "alongside.compose_advice": ("Advice",),
+    "alongside.core.choose": ("Facts", "Plan"),
+    "alongside.core.model": ("Failure", "Outcome"),
+    "alongside.core.retry": ("Backoff",),
+    "alongside.runtime.results": ("Run", "Stats"),
+    "alongside.exceptions": (
+        "AlongsideError",
+        "BackendUnavailable",
+        "InternalError",
+        "JournalError",
+        "MemoryLimitExceeded",
+        "NotPicklable",
+        "OptionError",
+        "TaskTimeout",
+        "WorkerLost",
+    ),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Advice",
+    "AlongsideError",
+    "BackendUnavailable",
+    "Backoff",
+    "Facts",
+    "Failure",
+    "InternalError",
+    "JournalError",
+    "MemoryLimitExceeded",
+    "NotPicklable",
+    "OptionError",
+    "Outcome",
+    "Plan",
+    "Run",
+    "Stats",
+    "TaskTimeout",
+    "WorkerLost",
+    "advise",
+    "aimap",
+    "amap",
+    "cpu_count",
+    "gather",
+    "imap",
+    "map",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'alongside' has no attribute {name!r}")
+    value = getattr(__import__(home, fromlist=[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

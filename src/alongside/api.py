@@ -1,0 +1,163 @@
+"""The front door: `map`, `imap`, `run`, `gather`, `amap`, `aimap`, `advise`, `cpu_count`.
+
+Owns the signatures people see, and the first milliseconds of an automatic run, which are a plain loop. Everything else
+is composed in `alongside.compose`, loaded when it is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from alongside.compose_advice import Advice
+    from alongside.runtime.results import Run
+
+
+def map(fn: Callable[..., Any], *iterables: Iterable[Any], **options: Any) -> list[Any]:
+    """Call `fn` on every item, side by side on whatever tool suits it; a list of the results, in order.
+
+    Several iterables are walked together, as the built-in `map` does. `fn` may be an async function. Raises the failure
+    of the earliest item that fails, as a loop would; `on_error="return"` puts a `Failure` in its place instead and
+    `"skip"` leaves it out. Options: see `alongside.core.options.Options`. A wrong option raises `OptionError`.
+
+    Costs about as much as a loop for work of a few milliseconds; tens of milliseconds more where processes are started.
+
+    >>> import alongside
+    >>> alongside.map(pow, [2, 3, 4], [2, 2, 2])
+    [4, 9, 16]
+    """
+    if options or not _is_plain(fn):
+        from alongside import compose
+
+        return compose.values(fn, iterables, options)
+    results: list[Any] = []
+    watch, source = _stopwatch(fn, iterables)
+    while not watch.ended:
+        watch.stretch(results)
+        if watch.slow():
+            from alongside import compose
+
+            return compose.values(fn, iterables, options, (watch, source, results))
+    return results
+
+
+def imap(fn: Callable[..., Any], *iterables: Iterable[Any], ordered: bool = True, **options: Any) -> Iterator[Any]:
+    """As `map`, but lazily: an iterator that takes input only as its results are taken. Endless input is fine.
+
+    At most `window` items (16,384 where not given) are taken ahead of the results. `ordered=False` gives results as they
+    complete. Leaving the iterator early ends what still runs.
+
+    >>> import alongside, itertools
+    >>> next(alongside.imap(abs, itertools.count(-3)))
+    3
+    """
+    if options or not ordered or not _is_plain(fn):
+        from alongside import compose
+
+        return compose.stream(fn, iterables, options, ordered)
+    return _imap_auto(fn, iterables)
+
+
+def _imap_auto(fn: Callable[..., Any], iterables: tuple[Iterable[Any], ...]) -> Iterator[Any]:
+    watch, source = _stopwatch(fn, iterables)
+    return _stretches(fn, iterables, watch, source)
+
+
+def _stretches(fn: Callable[..., Any], iterables: tuple[Iterable[Any], ...], watch: Any, source: Any) -> Iterator[Any]:
+    while not watch.ended:
+        results: list[Any] = []
+        try:
+            watch.stretch(results)
+        finally:
+            yield from results
+        if watch.slow():
+            from alongside import compose
+
+            yield from compose.stream(fn, iterables, {}, True, (watch, source, results))
+            return
+
+
+def run(fn: Callable[..., Any], *iterables: Iterable[Any], **options: Any) -> Run:
+    """As `map`, with everything that is known about it: a `Run` with results, outcomes, failures, plan and stats.
+
+    A task's failure does not raise here (`on_error="return"` is the default): it is in `failures` with its item.
+
+    >>> import alongside
+    >>> alongside.run(int, ["1", "x"]).failures[0].item
+    'x'
+    """
+    from alongside import compose
+
+    return compose.run(fn, iterables, options)
+
+
+def gather(*thunks: Callable[[], Any], **options: Any) -> tuple[Any, ...]:
+    """Call different functions side by side, each without arguments; their results as a tuple, in order.
+
+    >>> import alongside
+    >>> alongside.gather(lambda: 1 + 1, lambda: "a" * 3)
+    (2, 'aaa')
+    """
+    from alongside import compose
+
+    return compose.gather(thunks, options)
+
+
+async def amap(fn: Callable[..., Any], *iterables: Any, **options: Any) -> list[Any]:
+    """As `map`, awaited from async code; takes async iterables too. Cancelling it ends what still runs.
+
+    Coroutines run in the running event loop; an ordinary function runs beside it, so that the loop is never blocked.
+    """
+    from alongside import compose_async
+
+    return await compose_async.values(fn, iterables, options)
+
+
+def aimap(fn: Callable[..., Any], *iterables: Any, ordered: bool = True, **options: Any) -> AsyncIterator[Any]:
+    """As `imap`, for `async for`; takes async iterables too. Leaving the loop cancels what still runs.
+
+    An async generator is only closed for certain when it is exhausted or its `aclose` is awaited:
+    `async with contextlib.aclosing(alongside.aimap(...)) as results:` makes that certain.
+    """
+    from alongside import compose_async
+
+    return compose_async.stream(fn, iterables, options, ordered)
+
+
+def advise(fn: Callable[..., Any], *iterables: Iterable[Any], **options: Any) -> Advice:
+    """Which tool suits `fn` and these inputs, why, and what each tool would take: print it.
+
+    Runs the first items, in a plain loop, until enough is known (a fraction of a second, or one item where a call takes
+    longer); takes no more of the input than that.
+    """
+    from alongside import compose_advice
+
+    return compose_advice.advise(fn, iterables, options)
+
+
+def cpu_count() -> int:
+    """How many CPUs this process may use: the machine's, less what affinity and a container's quota take away.
+
+    >>> import alongside
+    >>> alongside.cpu_count() >= 1
+    True
+    """
+    from alongside.runtime import machine
+
+    return machine.cpu_count()
+
+
+def _is_plain(fn: object) -> bool:
+    from alongside.runtime.callables import is_coroutine_function
+
+    return callable(fn) and not is_coroutine_function(fn)
+
+
+def _stopwatch(fn: Callable[..., Any], iterables: tuple[Iterable[Any], ...]) -> tuple[Any, Any]:
+    from alongside.runtime.loop import Stopwatch
+    from alongside.runtime.source import Source
+
+    source = Source(iterables)
+    call = fn if len(iterables) == 1 else (lambda item: fn(*item))
+    return Stopwatch(call, source), source

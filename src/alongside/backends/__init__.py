@@ -1,0 +1,61 @@
+"""One file per way of executing, and the registry that finds them by name.
+
+A backend declares its `Capabilities` and is registered here or through the entry-point group `alongside.backends`;
+nothing else in the package names one.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from alongside.core.ports import Backend
+from alongside.exceptions import OptionError
+
+_OWN = {
+    "serial": "alongside.backends.serial:SerialBackend",
+    "threads": "alongside.backends.threads:ThreadsBackend",
+    "processes": "alongside.backends.processes:ProcessesBackend",
+    "asyncio": "alongside.backends.aio:AsyncioBackend",
+}
+_GROUP = "alongside.backends"
+_registered: dict[str, type[Backend]] = {}
+
+
+def names() -> list[str]:
+    """The backends that can be asked for by name, built in and registered by hand (others load on demand)."""
+    return [*_OWN, *(name for name in _registered if name not in _OWN)]
+
+
+def register(name: str, backend: type[Backend]) -> None:
+    """Add a way of executing under `name`; for tests and for other packages."""
+    _registered[name] = backend
+
+
+def find(name: str) -> type[Backend]:
+    """The backend class of that name; raises `OptionError` where there is none."""
+    if name in _registered:
+        return _registered[name]
+    if name in _OWN:
+        module, _, attribute = _OWN[name].partition(":")
+        found: type[Backend] = getattr(import_module(module), attribute)
+        return found
+    found = _from_entry_points(name)
+    _registered[name] = found
+    return found
+
+
+def exists(name: str) -> bool:
+    """Whether a backend of that name can be found."""
+    try:
+        return bool(find(name))
+    except (OptionError, ImportError):
+        return False
+
+
+def _from_entry_points(name: str) -> Any:
+    from importlib.metadata import entry_points
+
+    for point in entry_points(group=_GROUP, name=name):
+        return point.load()
+    raise OptionError(f"there is no backend {name!r}; those here are {', '.join(names())}.")

@@ -1,0 +1,233 @@
+"""Worker processes: for computing that holds the GIL, and for what must be killable.
+
+Owns the workers of one run while it lasts: sends jobs and batches, reads results, notices losses. Must never decide what
+is sent to whom, and never start or end a process itself (workers/supervisor.py does).
+"""
+
+from __future__ import annotations
+
+import os
+import select
+from collections.abc import Iterable, Mapping, Sequence
+from types import ModuleType
+from typing import Any, ClassVar
+
+from alongside.core.events import Crew, Event, Finished, Lost, Unfit
+from alongside.core.model import Batch, Fault, Job, Part, Running
+from alongside.core.ports import Capabilities
+from alongside.transport import errors, pickling
+from alongside.workers import channel as wire
+from alongside.workers.channel import Frame
+from alongside.workers.payload import Payload, unpack
+from alongside.workers.runner import BATCH, OFFSET, SINCE
+from alongside.workers.supervisor import Worker, supervisor
+
+
+class _Flight:
+    """A batch at a worker, and how many of its tasks have not come back."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+        self.left = len(batch.items)
+
+
+class ProcessesBackend:
+    """A crew of warm processes; batches are pickled, large buffers travel beside the pickle in memory files."""
+
+    name: ClassVar[str] = "processes"
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        shares_memory=False,
+        escapes_gil=True,
+        overlaps_waiting=True,
+        killable=True,
+        needs_pickling=True,
+        start_seconds=0.04,
+        task_seconds=0.0001,
+    )
+
+    def __init__(self, max_workers: int | None = None) -> None:
+        from alongside.runtime.machine import cpu_count
+
+        self._limit = max_workers or cpu_count()
+
+    def crew(self) -> Crew:
+        return Crew(self._limit, depth=2, name=self.name)
+
+    @staticmethod
+    def prepare(fn: Any) -> None:
+        """Begin what a run of `fn` will need, without waiting for it."""
+        supervisor.prepare(_modules_of(fn))
+
+    def open(self, job: Job) -> None:
+        supervisor.prepare(_modules_of(job.fn))
+        self._workers: dict[int, Worker] = {}
+        self._by_fd: dict[int, int] = {}
+        self._batches: dict[int, dict[int, _Flight]] = {}
+        self._events: list[Event] = []
+        self._poll = select.poll()
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
+        self._poll.register(self._wake_read, select.POLLIN)
+        self._stateful = job.initializer is not None
+        timed = job.timeout is not None
+        told = (job.fn, job.star, job.coroutine, timed, job.initializer, job.initargs, os.getcwd())
+        self._job = Payload(told, "function")
+
+    def hire(self, worker: int) -> None:
+        borrowed = supervisor.borrow()
+        borrowed.stateful = self._stateful
+        self._workers[worker] = borrowed
+        self._batches[worker] = {}
+        self._by_fd[borrowed.channel.fileno()] = worker
+        self._poll.register(borrowed.channel, select.POLLIN)
+        self._send(worker, self._job.copy(wire.JOB))
+        self.wake()
+
+    def dispatch(self, worker: int, batch: Batch) -> None:
+        self._batches[worker][batch.id] = _Flight(batch)
+        self._send_items(worker, batch, 0, batch.items)
+
+    def kill(self, worker: int) -> None:
+        supervisor.kill(self._workers[worker])
+
+    def running(self) -> Mapping[int, Sequence[Running]]:
+        return {number: _in_hand(worker) for number, worker in list(self._workers.items())}
+
+    def wait(self, timeout: float | None) -> Sequence[Event]:
+        if not self._events:
+            for fd, mask in self._poll.poll(None if timeout is None else timeout * 1000):
+                self._attend(fd, mask)
+        events, self._events = self._events, []
+        return events
+
+    def wake(self) -> None:
+        os.write(self._wake_write, b"!")
+
+    def close(self) -> None:
+        for number, worker in self._workers.items():
+            if self._batches[number]:
+                supervisor.end(worker)
+            else:
+                worker.channel.send(Frame(wire.END, c=worker.acked))
+                supervisor.give_back(worker)
+        self._workers = {}
+        self._job.close()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+
+    # --------------------------------------------------------------------------------------------------- sending
+
+    def _send_items(self, worker: int, batch: Batch, offset: int, items: Sequence[Any]) -> None:
+        """Pickle the items together; if that fails, one by one, so that only the culprit fails."""
+        try:
+            payload = Payload(items, "item")
+        except Exception as error:
+            if len(items) == 1:
+                self._finish(worker, batch.id, (), (Fault(offset, error),), 0.0)
+                self.wake()
+            else:
+                self._send_singly(worker, batch, offset, items)
+            return
+        kind = wire.LONE_ITEM if len(items) == 1 else wire.BATCH
+        self._send(worker, payload.frame(kind, batch.id, offset))
+
+    def _send_singly(self, worker: int, batch: Batch, offset: int, items: Iterable[Any]) -> None:
+        for place, item in enumerate(items, offset):
+            self._send_items(worker, batch, place, [item])
+
+    def _send(self, worker: int, frame: Frame) -> None:
+        process = self._workers[worker]
+        frame.c = process.acked
+        process.channel.send(frame)
+        if process.channel.congested:
+            self._poll.modify(process.channel, select.POLLIN | select.POLLOUT)
+            self.wake()
+
+    # ------------------------------------------------------------------------------------------------- receiving
+
+    def _attend(self, fd: int, mask: int) -> None:
+        if fd == self._wake_read:
+            os.read(self._wake_read, 65536)
+            return
+        number = self._by_fd.get(fd)
+        if number is None:
+            return
+        process = self._workers[number]
+        if mask & select.POLLOUT:
+            process.channel.flush()
+            if not process.channel.congested:
+                self._poll.modify(fd, select.POLLIN)
+        if mask & ~select.POLLOUT:
+            for frame in process.channel.receive():
+                self._hear(number, process, frame)
+        if process.channel.closed:
+            self._lose(number, process, fd)
+
+    def _hear(self, number: int, process: Worker, frame: Frame) -> None:
+        if frame.kind in (wire.RESULTS, wire.LONE_RESULT):
+            self._result(number, process, frame)
+        elif frame.kind == wire.FAULT:
+            encoded, took, seconds = pickling.loads(frame.body)
+            self._finish(number, frame.a, (), (Fault(frame.b, errors.decode(encoded), took),), seconds)
+        elif frame.kind == wire.UNREADABLE:
+            self._unreadable(number, frame)
+        elif frame.kind == wire.UNFIT:
+            self._events.append(Unfit(number, errors.decode(frame.body)))
+
+    def _result(self, number: int, process: Worker, frame: Frame) -> None:
+        try:
+            values, took, seconds = unpack(frame, private=False)
+        except Exception as error:
+            self._unbuildable(number, process, frame, error)
+            return
+        process.acked = max(process.acked, frame.c)
+        self._finish(number, frame.a, (Part(frame.b, values, took),), (), seconds)
+
+    def _unbuildable(self, number: int, process: Worker, frame: Frame, error: Exception) -> None:
+        """A result's own code raised while it was rebuilt here: have the batch's results sent one by one."""
+        if frame.kind == wire.LONE_RESULT:
+            error.add_note("alongside: raised here, while the task's result was rebuilt from its pickle")
+            self._finish(number, frame.a, (), (Fault(frame.b, error),), 0.0)
+        else:
+            self._send(number, Frame(wire.AGAIN, frame.a, frame.b))
+
+    def _unreadable(self, number: int, frame: Frame) -> None:
+        """An item's own code raised while it was rebuilt in the worker: send the batch's items one by one."""
+        if frame.c:
+            error = errors.decode(frame.body)
+            error.add_note("alongside: raised in the worker, while the item was rebuilt from its pickle")
+            self._finish(number, frame.a, (), (Fault(frame.b, error),), 0.0)
+        elif (flight := self._batches[number].get(frame.a)) is not None:
+            self._send_singly(number, flight.batch, 0, flight.batch.items)
+
+    def _finish(self, number: int, batch: int, parts: Sequence[Part], faults: Sequence[Fault], seconds: float) -> None:
+        self._events.append(Finished(number, batch, parts, faults, seconds))
+        flight = self._batches[number][batch]
+        flight.left -= sum(len(part.values) for part in parts) + len(faults)
+        if flight.left == 0:
+            del self._batches[number][batch]
+
+    def _lose(self, number: int, process: Worker, fd: int) -> None:
+        self._poll.unregister(fd)
+        del self._by_fd[fd], self._workers[number], self._batches[number]
+        running = _in_hand(process)
+        death, blameless = supervisor.verdict(process)
+        self._events.append(Lost(number, death, running, blameless))
+
+
+def _in_hand(process: Worker) -> tuple[Running, ...]:
+    page = process.page
+    offset = page[OFFSET]
+    return (Running(page[BATCH], offset - 1, page[SINCE] * 1e-9),) if offset else ()
+
+
+def _modules_of(fn: Any) -> tuple[str, ...]:
+    """What a worker will have to import for `fn`: its module, or, where it travels by value, the modules it names."""
+    inner = getattr(fn, "func", fn)
+    inner = getattr(inner, "__func__", inner)
+    home = getattr(inner, "__module__", None) or ""
+    if home not in ("__main__", "__mp_main__", "", "builtins"):
+        return (home,)
+    code, names = getattr(inner, "__code__", None), getattr(inner, "__globals__", {})
+    used = (names.get(name) for name in (code.co_names if code else ()))
+    return ("cloudpickle", *(value.__name__ for value in used if isinstance(value, ModuleType)))

@@ -1,0 +1,268 @@
+"""The composition root: puts options, input, coordinator, backend and consumer together for one run.
+
+Owns how a call becomes a run. Loaded only when a run needs more than a plain loop. Must never schedule, measure or
+execute anything itself.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from alongside import backends
+from alongside.core.choose import Facts, Plan, Wishes
+from alongside.core.coordinator import Coordinator, Policy
+from alongside.core.events import Finish
+from alongside.core.model import Block, Delivery, Job, size
+from alongside.core.options import Options
+from alongside.core.ports import Capabilities, Observer
+from alongside.exceptions import OptionError
+from alongside.runtime import machine
+from alongside.runtime.callables import is_coroutine_function
+from alongside.runtime.driver import Driver
+from alongside.runtime.interrupts import shielded
+from alongside.runtime.loop import Stopwatch, name_task
+from alongside.runtime.pilot import Pilot, first_plan
+from alongside.runtime.results import Run, Stats, Values
+from alongside.runtime.source import Source
+from alongside.runtime.stream import Inbox, Stream
+
+Fn = Callable[..., Any]
+Deliver = Callable[[Sequence[Delivery]], None]
+
+
+class Composition:
+    """One run, put together and ready to be driven."""
+
+    def __init__(
+        self,
+        fn: Fn,
+        source: Source,
+        options: Options,
+        deliver: Deliver,
+        *,
+        star: bool = False,
+        ordered: bool = True,
+        eager: bool = True,
+        before: Stopwatch | None = None,
+    ) -> None:
+        coroutine = is_coroutine_function(fn)
+        self.at_home = False
+        self.options = options
+        self.job = Job(fn, star, coroutine, options.initializer, options.initargs, options.timeout)
+        self._deliver = deliver
+        done = before.done if before else 0
+        total = None if source.total is None else source.total - done
+        self.plan, self.pilot = self._begin(source.total, before)
+        backend = backends.find(self.plan.backend)(self.plan.max_workers)
+        crew = backend.crew()
+        policy = Policy(
+            ordered=ordered,
+            eager=eager,
+            stop_at_failure=options.on_error == "raise",
+            timeout=options.timeout,
+            retry=options.retry,
+            batch_size=options.batch_size,
+            window=options.window,
+            total=total,
+        )
+        coordinator = Coordinator(policy, crew, random.Random(), first_index=done)
+        observers = _observers(options, source.total, done)
+        self.driver = Driver(coordinator, backend, self.job, source, self._received, observers)
+
+    def consider(self) -> None:
+        """Move the run to a better backend, if the pilot has found one."""
+        if self.pilot is None or self.driver.finish is not None or not self.at_home:
+            return
+        plan = self.pilot.consider()
+        if self.pilot.plan is not None:
+            self.plan = self.pilot.plan
+        if plan is not None:
+            self.at_home = False
+            self.pilot.close()
+            backend = backends.find(plan.backend)(plan.max_workers)
+            self.driver.move(backend, backend.crew())
+
+    def drive(self) -> Finish:
+        """Run to the end, in this thread (or in a loop beside it); every backend is closed when it returns or raises."""
+        if self.driver.backend.capabilities.in_event_loop:
+            from alongside.runtime.loops import run as run_loop
+
+            run_loop(self.drive_async)
+        else:
+            self._drive()
+        assert self.driver.finish is not None
+        return self.driver.finish
+
+    async def drive_async(self) -> Finish:
+        """As `drive`, in the running event loop."""
+        try:
+            self.driver.open()
+            while self.driver.finish is None:
+                await self.driver.step_async()
+            return self.driver.finish
+        finally:
+            await self.driver.close_async()
+
+    def close(self) -> None:
+        """Stop what only this run needed."""
+        if self.pilot is not None:
+            self.pilot.close()
+
+    # ---------------------------------------------------------------------------------------------------- inside
+
+    def _begin(self, total: int | None, before: Stopwatch | None) -> tuple[Plan, Pilot | None]:
+        options = self.options
+        if options.backend != "auto":
+            return Plan(options.backend, options.max_workers, ("it was asked for.",)), None
+        facts = Facts(coroutine=self.job.coroutine, cpus=machine.cpu_count())
+        if before is not None and before.done:
+            n = before.done
+            facts = Facts(n, None, before.wall / n, before.cpu / n, before.process_cpu / n, cpus=facts.cpus)
+        wishes = Wishes(options.max_workers, options.timeout is not None)
+        plan = first_plan(facts, candidates(), wishes)
+        if facts.coroutine:
+            return plan, None
+        self.at_home = True
+        return plan, Pilot(candidates(), wishes, facts, self.job.fn, total)
+
+    def _received(self, deliveries: Sequence[Delivery]) -> None:
+        if self.at_home and self.pilot is not None:
+            for delivery in deliveries:
+                self.pilot.see(delivery)
+        self._deliver(deliveries)
+
+    def _drive(self) -> None:
+        try:
+            self.driver.open()
+            while self.driver.finish is None:
+                self.driver.step()
+                if self.at_home:
+                    self.consider()
+        finally:
+            with shielded():
+                self.close()
+                self.driver.close()
+
+
+def candidates() -> Mapping[str, Capabilities]:
+    """What the choice is made from: every backend that is here, with what it declares."""
+    return {name: backends.find(name).capabilities for name in backends.names()}
+
+
+def values(fn: Fn, iterables: tuple[Iterable[Any], ...], given: Mapping[str, Any], before: Any = None) -> list[Any]:
+    """What `map` returns."""
+    options = checked(fn, given)
+    collect = Values(options.on_error)
+    if before is not None:
+        collect.values = before[2]
+    made = _compose(fn, iterables, options, collect, before)
+    raise_if_failed(made.drive())
+    return collect.values
+
+
+def run(fn: Fn, iterables: tuple[Iterable[Any], ...], given: Mapping[str, Any]) -> Run:
+    """What `run` returns."""
+    began = time.perf_counter()
+    options = checked(fn, {"on_error": "return", **given})
+    deliveries: list[Delivery] = []
+    made = _compose(fn, iterables, options, deliveries.extend)
+    raise_if_failed(made.drive())
+    return _finished_run(made, deliveries, time.perf_counter() - began)
+
+
+def stream(
+    fn: Fn, iterables: tuple[Iterable[Any], ...], given: Mapping[str, Any], ordered: bool, before: Any = None
+) -> Iterator[Any]:
+    """What `imap` iterates over."""
+    options = checked(fn, given)
+    inbox = Inbox()
+    made = _compose(fn, iterables, options, inbox, before, ordered=ordered, eager=False)
+    return _values_of(Stream(made.driver, inbox, made.consider), made, options)
+
+
+def _values_of(deliveries: Iterable[list[Delivery]], made: Composition, options: Options) -> Iterator[Any]:
+    try:
+        for several in deliveries:
+            for delivery in several:
+                if isinstance(delivery, Block):
+                    yield from delivery.values
+                elif options.on_error == "return":
+                    yield delivery
+        raise_if_failed(made.driver.finish)
+    finally:
+        made.close()
+
+
+def raise_if_failed(finish: Finish | None) -> None:
+    """Raise what ended the run, if something did, with a note that names the task."""
+    if finish is None or finish.error is None:
+        return
+    if finish.failure is not None:
+        name_task(finish.error, finish.failure.index, finish.failure.item, finish.failure.attempts)
+    raise finish.error
+
+
+def gather(thunks: tuple[Callable[[], Any], ...], given: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What `gather` returns."""
+    for place, thunk in enumerate(thunks):
+        if not callable(thunk):
+            raise OptionError(f"argument {place} of gather is {thunk!r}, not a function; write lambda: f(x), not f(x).")
+    together = any(is_coroutine_function(thunk) for thunk in thunks)
+    return tuple(values(_call_async if together else _call, (thunks,), given))
+
+
+def _call(thunk: Callable[[], Any]) -> Any:
+    return thunk()
+
+
+async def _call_async(thunk: Callable[[], Any]) -> Any:
+    value = thunk()
+    return await value if hasattr(value, "__await__") else value
+
+
+def checked(fn: object, given: Mapping[str, Any]) -> Options:
+    """The options, validated; the function too, since that is the most common slip."""
+    if not callable(fn):
+        hint = (
+            " It looks like the result of a call: write f, not f(x)." if not isinstance(fn, (str, type(None))) else ""
+        )
+        raise OptionError(f"the first argument must be a function; {fn!r} cannot be called.{hint}")
+    named = given.get("backend")
+    known = backends.names()
+    if isinstance(named, str) and named not in known and named != "auto" and backends.exists(named):
+        known.append(named)
+    return Options.of(given, known)
+
+
+def _compose(
+    fn: Fn,
+    iterables: tuple[Iterable[Any], ...],
+    options: Options,
+    deliver: Deliver,
+    before: Any = None,
+    *,
+    ordered: bool = True,
+    eager: bool = True,
+) -> Composition:
+    watch, source = (before[0], before[1]) if before else (None, Source(iterables))
+    star = len(iterables) > 1
+    return Composition(fn, source, options, deliver, star=star, ordered=ordered, eager=eager, before=watch)
+
+
+def _finished_run(made: Composition, deliveries: list[Delivery], seconds: float) -> Run:
+    total = sum(map(size, deliveries))
+    succeeded = sum(len(d) for d in deliveries if isinstance(d, Block))
+    workers = len({d.worker for d in deliveries})
+    stats = Stats(total, succeeded, total - succeeded, made.driver.coordinator.retried, seconds, workers)
+    return Run(made.plan, stats, made.job.fn, made.job.star, made.options.on_error, deliveries)
+
+
+def _observers(options: Options, total: int | None, done: int) -> list[Observer]:
+    if not options.progress:
+        return []
+    from alongside.observe.progress import Progress
+
+    return [Progress(options.progress, total, done)]

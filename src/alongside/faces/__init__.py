@@ -1,0 +1,1 @@
+"""Drop-in adapters for other libraries' interfaces: thin, without scheduling of their own."""

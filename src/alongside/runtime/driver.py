@@ -1,0 +1,231 @@
+"""The driver: carries out what the coordinator decides, and tells it what happened.
+
+Owns the lock around the coordinator, the backends of one run and their life. Must never decide anything.
+
+Guarantees: commands of one event are carried out together and in order, under the lock; the user's input is only
+touched by whoever calls `pull` (the caller's own thread); `close` ends every backend that was opened, once.
+Why the lock is held while acting: commands never block, and two threads acting at once could send a worker its batches
+in the wrong order.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, cast
+
+from alongside.core import events as ev
+from alongside.core.coordinator import Coordinator
+from alongside.core.model import Delivery, Job
+from alongside.core.ports import AsyncBackend, Backend, Observer
+
+LINGER = 0.01
+"""Seconds between two looks at a backend that was moved away from and may still have something in hand."""
+
+Deliver = Callable[[Sequence[Delivery]], None]
+
+
+class Input(Protocol):
+    """Where items come from."""
+
+    def take(self, wanted: int) -> tuple[list[Any], bool, BaseException | None]: ...
+
+
+class Driver:
+    """One run's loop. `step` from a thread, or `step_async` from the event loop the backend lives in."""
+
+    def __init__(
+        self,
+        coordinator: Coordinator,
+        backend: Backend,
+        job: Job,
+        source: Input,
+        deliver: Deliver,
+        observers: Sequence[Observer] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.coordinator = coordinator
+        self.backend = backend
+        self._job = job
+        self._source = source
+        self._deliver = deliver
+        self._observers = list(observers)
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._homes: dict[int, Backend] = {}
+        self._opened: list[Backend] = []
+        self._lingering: list[Backend] = []
+        self.wanted = 0
+        self.pumped = False
+        """Whether someone else pulls the input, so that `pump` need not hurry back for it."""
+        self.finish: ev.Finish | None = None
+        self.on_finish: Callable[[], None] = _nothing
+        self.on_pull: Callable[[], None] = _nothing
+
+    # -------------------------------------------------------------------------------------------------- life
+
+    def open(self) -> None:
+        """Make the backend ready and ask for the first items."""
+        self._open(self.backend)
+        self.feed(ev.Tick())
+
+    def move(self, backend: Backend, crew: ev.Crew) -> None:
+        """From here on, work goes to another backend. What the old one has in hand it finishes, unless that would be in
+        this thread, which now has other things to do: what it has not begun yet is then sent again.
+        """
+        with self._lock:
+            self._open(backend)
+            old, self.backend = self.backend, backend
+            self.feed(ev.Moved(crew))
+            if old.capabilities.in_caller:
+                for worker in [w for w, home in self._homes.items() if home is old]:
+                    old.kill(worker)
+                self.absorb(old.wait(0.0))
+            else:
+                self._lingering.append(old)
+
+    def close(self) -> None:
+        """End what still runs. The run is over, however it ended."""
+        with self._lock:
+            opened, self._opened = self._opened, []
+        for backend in opened:
+            if not backend.capabilities.in_event_loop:  # those are closed in their loop, by `close_async`
+                backend.close()
+        self._close_observers()
+
+    def stop(self) -> None:
+        """End the run early: nothing more is started. From any thread; whoever drives it closes it."""
+        with self._lock:
+            if self.finish is None:
+                self.finish = ev.Finish()
+                self.on_finish()
+
+    def nudge(self) -> None:
+        """Have a pump in another thread look again: there may be a new deadline, or the run was stopped."""
+        if self.finish is not None or self.coordinator.wakeup() is not None:
+            for backend in self._opened:
+                backend.wake()
+
+    async def close_async(self) -> None:
+        """As `close`, for a backend that lives in this event loop."""
+        opened, self._opened = self._opened, []
+        for backend in opened:
+            if backend.capabilities.in_event_loop:
+                await cast(AsyncBackend, backend).close_async()
+            else:
+                backend.close()
+        self._close_observers()
+
+    # ------------------------------------------------------------------------------------------------- the loop
+
+    def step(self) -> None:
+        """Take input if it is wanted, then wait for something to happen and deal with it."""
+        self.pull()
+        self.pump()
+
+    def pump(self) -> None:
+        """Wait for events (not long when input is wanted) and deal with them."""
+        backend = self.backend
+        self.absorb(backend.wait(self._patience()))
+        for old in self._lingering:
+            self.absorb(old.wait(0.0))
+
+    async def step_async(self) -> None:
+        """As `step`, in the event loop the backend lives in."""
+        self.pull()
+        await self.pump_async()
+
+    async def pump_async(self) -> None:
+        """As `pump`, in the event loop the backend lives in."""
+        backend = cast(AsyncBackend, self.backend)
+        self.absorb(await backend.wait_async(self._patience()))
+
+    def pull(self) -> None:
+        """Take items from the input, if the coordinator wants any. In the caller's own thread."""
+        wanted, self.wanted = self.wanted, 0
+        if not wanted or self.finish is not None:
+            return
+        items, ended, error = self._source.take(wanted)
+        with self._lock:
+            self.feed(ev.InputArrived(items))
+            if ended:
+                self.feed(ev.InputEnded(error))
+
+    def absorb(self, events: Sequence[ev.Event]) -> None:
+        """Tell the coordinator what happened, and that time passed where that matters."""
+        for event in events:
+            self.feed(event)
+        due = self.coordinator.wakeup()
+        if due is None or due > self._clock() or self.finish is not None:
+            return
+        if self.coordinator.deadline_due(self._clock()):
+            self.feed(ev.Observed(self.backend.running()))
+        else:
+            self.feed(ev.Tick())
+
+    def feed(self, event: ev.Event) -> None:
+        """One event: decide, act. From any thread."""
+        with self._lock:
+            now = self._clock()
+            commands = self.coordinator.handle(event, now)
+            for command in commands:
+                self._act(command)
+            for observer in self._observers:
+                self._show(observer, event, commands, now)
+
+    def _patience(self) -> float | None:
+        if (self.wanted and not self.pumped) or self.finish is not None:
+            return 0.0
+        due = self.coordinator.wakeup()
+        patience = None if due is None else max(0.0, due - self._clock())
+        return min(patience or LINGER, LINGER) if self._lingering else patience
+
+    # ------------------------------------------------------------------------------------------------- commands
+
+    def _act(self, command: ev.Command) -> None:
+        match command:
+            case ev.Dispatch(worker, batch):
+                self._homes[worker].dispatch(worker, batch)
+            case ev.Deliver(deliveries):
+                self._deliver(deliveries)
+            case ev.Pull(count):
+                self.wanted = count
+                self.on_pull()
+            case ev.Hire(worker):
+                self._homes[worker] = self.backend
+                self.backend.hire(worker)
+            case ev.Kill(worker):
+                self._homes[worker].kill(worker)
+            case ev.Finish():
+                self.finish = self.finish or command
+                self.on_finish()
+
+    def _open(self, backend: Backend) -> None:
+        self._opened.append(backend)
+        backend.open(self._job)
+
+    # ------------------------------------------------------------------------------------------------- observers
+
+    def _show(self, observer: Observer, event: ev.Event, commands: Sequence[ev.Command], now: float) -> None:
+        try:
+            observer.on_event(event, now)
+            for command in commands:
+                observer.on_command(command, now)
+        except Exception as error:
+            self._observers = [other for other in self._observers if other is not observer]
+            warnings.warn(
+                f"alongside: {type(observer).__name__} raised {error!r} and is not told any more; the run goes on.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+    def _close_observers(self) -> None:
+        observers, self._observers = self._observers, []
+        for observer in observers:
+            observer.close()
+
+
+def _nothing() -> None:
+    """What is done where nobody asked to be told."""

@@ -1,0 +1,114 @@
+"""What a run gives back: `Run`, its `Stats`, and the collectors that gather outcomes.
+
+Owns finished outcomes. Must never influence what is still running.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from alongside.core.choose import Plan
+from alongside.core.model import Block, Delivery, Failure, Outcome, size
+from alongside.core.options import OnError
+
+
+@dataclass(slots=True)
+class Stats:
+    """The run in numbers; `seconds` is wall time from the call to its return."""
+
+    tasks: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    retried: int = 0
+    seconds: float = 0.0
+    workers: int = 0
+
+
+@dataclass(slots=True)
+class Run:
+    """Everything one call of `alongside.run` brought.
+
+    `results`: what `map` would give under the same `on_error` ("return" puts a `Failure` in a failed task's place, "skip"
+    leaves it out). `outcomes`: one `Outcome` per task, made when asked for. `failures`: the failed ones; their `item`s
+    can be run again. `plan`: the backend and why. `stats`: the run in numbers.
+    """
+
+    plan: Plan
+    stats: Stats
+    _fn: Callable[..., Any]
+    _star: bool
+    _on_error: OnError
+    _deliveries: list[Delivery] = field(default_factory=list)
+
+    @property
+    def results(self) -> list[Any]:
+        """The values, in the order of the input."""
+        results: list[Any] = []
+        for delivery in self._deliveries:
+            gather_values(results, delivery, self._on_error)
+        return results
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """What each task ended in, in the order of the input."""
+        outcomes: list[Outcome] = []
+        for delivery in self._deliveries:
+            outcomes.extend(delivery.outcomes() if isinstance(delivery, Block) else [delivery])
+        return outcomes
+
+    @property
+    def failures(self) -> list[Failure]:
+        """The tasks that failed, in the order of the input."""
+        return [delivery for delivery in self._deliveries if isinstance(delivery, Failure)]
+
+    def replay(self, index: int) -> Any:
+        """Run the task with this index again, here, in this process and thread: for a debugger.
+
+        Returns what the function returns and raises what it raises.
+        """
+        item = self._item(index)
+        value = self._fn(*item) if self._star else self._fn(item)
+        if not hasattr(value, "__await__"):
+            return value
+        import asyncio
+
+        return asyncio.run(_wait_for(value))
+
+    def _item(self, index: int) -> Any:
+        for delivery in self._deliveries:
+            if isinstance(delivery, Failure):
+                if delivery.index == index:
+                    return delivery.item
+            elif delivery.start <= index < delivery.start + len(delivery):
+                return delivery.items[index - delivery.start]
+        raise IndexError(f"this run has no task {index}; it has {sum(map(size, self._deliveries))} of them.")
+
+    def __repr__(self) -> str:
+        s = self.stats
+        return f"<Run of {s.tasks} tasks: {s.succeeded} succeeded, {s.failed} failed, {s.seconds:.3g} s on {self.plan.backend}>"
+
+
+async def _wait_for(awaitable: Any) -> Any:
+    return await awaitable
+
+
+def gather_values(into: list[Any], delivery: Delivery, on_error: OnError) -> None:
+    """Append what `map` returns for a delivery."""
+    if isinstance(delivery, Block):
+        into.extend(delivery.values)
+    elif on_error == "return":
+        into.append(delivery)
+
+
+class Values:
+    """Collects what `map` returns, and nothing else."""
+
+    def __init__(self, on_error: OnError) -> None:
+        self.values: list[Any] = []
+        self._on_error = on_error
+
+    def __call__(self, deliveries: Sequence[Delivery]) -> None:
+        for delivery in deliveries:
+            gather_values(self.values, delivery, self._on_error)

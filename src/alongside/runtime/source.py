@@ -1,0 +1,69 @@
+"""The input: one iterator over everything the user gave.
+
+Owns the iterator. Must never take more than it is asked for: what is taken is lost to the user if the run ends.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sized
+from itertools import islice
+from typing import Any
+
+from alongside.exceptions import OptionError
+
+PATIENCE = 0.001
+"""Seconds spent on taking items at one go before results are looked at again."""
+
+
+class Source:
+    """The items of one run: of one iterable themselves, of several the tuples that `zip` makes."""
+
+    def __init__(self, iterables: tuple[Iterable[Any], ...], taken: int = 0, total: int | None = None) -> None:
+        self._iterator = iterate(iterables)
+        self.total = total if total is not None else count(iterables)
+        if self.total is not None:
+            self.total -= taken
+
+    def take(self, wanted: int) -> tuple[list[Any], bool, BaseException | None]:
+        """Up to `wanted` items, whether the input ended, and what it raised if it did.
+
+        Returns earlier when the input is slow, with at least one item. Items that came before an error are kept.
+        """
+        items: list[Any] = []
+        enough = time.monotonic() + PATIENCE
+        step = 1
+        try:
+            while len(items) < wanted:
+                goal = min(len(items) + step, wanted)
+                items.extend(islice(self._iterator, goal - len(items)))
+                if len(items) < goal:
+                    return items, True, None
+                if time.monotonic() > enough:
+                    break
+                step *= 4
+        except Exception as error:
+            return items, True, error
+        return items, False, None
+
+
+def iterate(iterables: tuple[Iterable[Any], ...]) -> Iterator[Any]:
+    """One iterator over the inputs; raises `OptionError` for what cannot be iterated."""
+    if not iterables:
+        raise OptionError("there is nothing to run over: give at least one iterable after the function.")
+    for place, iterable in enumerate(iterables, 1):
+        if hasattr(iterable, "__aiter__") and not hasattr(iterable, "__iter__"):
+            raise OptionError(f"input {place} is an async iterable: use alongside.amap or alongside.aimap for it.")
+        if not hasattr(iterable, "__iter__") and not hasattr(iterable, "__getitem__"):
+            raise OptionError(
+                f"input {place} is {iterable!r}, which cannot be iterated. Give a list, a generator, a range …; "
+                "for a single item write [item]."
+            )
+    return iter(iterables[0]) if len(iterables) == 1 else zip(*iterables, strict=False)
+
+
+def count(iterables: tuple[Iterable[Any], ...]) -> int | None:
+    """How many items there are, where every input knows its length."""
+    if all(isinstance(iterable, Sized) for iterable in iterables):
+        return min(len(iterable) for iterable in iterables if isinstance(iterable, Sized))
+    return None

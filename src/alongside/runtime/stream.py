@@ -1,0 +1,143 @@
+"""Outcomes as they come, to whoever iterates.
+
+Owns the hand-over between a running driver and a consumer that may be slow. Must never take more from the input than
+the coordinator's window allows, and never in another thread than the consumer's.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+from alongside.core import events as ev
+from alongside.core.model import Delivery, size
+from alongside.runtime.driver import Driver
+
+
+class Inbox:
+    """What has come and was not taken yet."""
+
+    def __init__(self) -> None:
+        self._ready: list[Delivery] = []
+        self.changed: Callable[[], None] = lambda: None
+
+    def __call__(self, deliveries: Sequence[Delivery]) -> None:
+        self._ready.extend(deliveries)
+        self.changed()
+
+    def __len__(self) -> int:
+        return len(self._ready)
+
+    def take(self) -> list[Delivery]:
+        ready, self._ready = self._ready, []
+        return ready
+
+
+class Stream:
+    """Pulls deliveries out of a run. A backend that works in the caller is stepped by the caller; any other is driven by
+    a thread, so that workers stay busy and timeouts are kept while the consumer does something else.
+    """
+
+    def __init__(self, driver: Driver, inbox: Inbox, consider: Callable[[], None]) -> None:
+        self._driver = driver
+        self._inbox = inbox
+        self._consider = consider
+        self._changed = threading.Condition()
+        self._pump: threading.Thread | None = None
+        self._error: BaseException | None = None
+        self._opened = threading.Event()
+
+    def __iter__(self) -> Iterator[list[Delivery]]:
+        """Whatever is ready, as soon as there is something; the next request says that it was taken."""
+        try:
+            self._start()
+            while batch := self._next():
+                yield batch
+                self._feed(ev.Taken(sum(map(size, batch))))
+            finish = self._driver.finish
+            if finish is not None and finish.error is not None:
+                raise finish.error
+        finally:
+            self._stop()
+
+    def _next(self) -> list[Delivery]:
+        while not self._inbox and self._driver.finish is None:
+            if self._pump is None and self._in_caller():
+                self._driver.step()
+                self._consider()
+            else:
+                self._wait()
+        if self._error is not None:
+            raise self._error
+        return self._inbox.take()
+
+    def _in_caller(self) -> bool:
+        return self._driver.backend.capabilities.in_caller
+
+    def _start(self) -> None:
+        self._inbox.changed = self._driver.on_finish = self._driver.on_pull = self._notify
+        if self._driver.backend.capabilities.in_event_loop:
+            from alongside.runtime.loops import run as run_loop
+
+            self._start_pump(lambda: run_loop(self._work_async))
+            self._opened.wait()
+        else:
+            self._driver.open()
+
+    def _start_pump(self, work: Callable[[], None]) -> None:
+        self._pump = threading.Thread(target=self._guarded, args=(work,), name="alongside-driver", daemon=True)
+        self._driver.pumped = True
+        self._pump.start()
+
+    def _wait(self) -> None:
+        if self._pump is None:
+            self._start_pump(self._work)
+        if self._driver.wanted:
+            self._driver.pull()
+            self._driver.nudge()
+            return
+        with self._changed:
+            self._changed.wait_for(self._something)
+
+    def _something(self) -> bool:
+        return bool(self._inbox or self._driver.wanted or self._driver.finish is not None or self._error)
+
+    def _feed(self, event: ev.Event) -> None:
+        self._driver.feed(event)
+        if self._pump is not None:
+            self._driver.nudge()
+
+    def _notify(self) -> None:
+        if self._pump is not None:
+            with self._changed:
+                self._changed.notify_all()
+
+    def _work(self) -> None:
+        while self._driver.finish is None:
+            self._driver.pump()
+
+    async def _work_async(self) -> None:
+        try:
+            self._driver.open()
+            self._opened.set()
+            while self._driver.finish is None:
+                await self._driver.pump_async()
+        finally:
+            await self._driver.close_async()
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as error:
+            self._error = error
+            self._driver.stop()
+        finally:
+            self._opened.set()
+            self._notify()
+
+    def _stop(self) -> None:
+        self._driver.stop()
+        if self._pump is not None and self._pump is not threading.current_thread():
+            self._driver.nudge()
+            self._pump.join()
+        self._driver.close()

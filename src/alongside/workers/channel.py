@@ -1,0 +1,160 @@
+"""Frames over a socket, with memory files beside them.
+
+Owns the framing: one header, a body, at most one descriptor. Both ends use it; the parent's end never blocks on sending.
+Must never interpret a body.
+
+Why a stream socket and not a pipe: descriptors can travel, and one socket is both directions. Why our own framing and
+not multiprocessing.Connection: that one blocks on sending, and copies each message twice more.
+"""
+
+from __future__ import annotations
+
+import _socket
+import fcntl
+import os
+import sys
+from _struct import Struct
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# What a frame says. To a worker:
+JOB, BATCH, LONE_ITEM, END, AGAIN = 1, 2, 3, 4, 5
+# From a worker:
+RESULTS, LONE_RESULT, FAULT, UNFIT, UNREADABLE = 11, 12, 13, 14, 15
+# Between the parent and the zygote:
+SETUP, FORK, KILL, PRELOAD, FORKED, ENDED = 21, 22, 23, 24, 25, 26
+
+HEADER = Struct("<IHHQQQ")
+"""Length of the body, kind, number of descriptors (0 or 1), and three numbers whose meaning depends on the kind."""
+
+CHUNK = 1 << 18
+_ANCILLARY = _socket.CMSG_SPACE(64 * 4)
+
+
+class Frame:
+    """One message: its kind, three numbers, a body, and the memory file that came along (or None)."""
+
+    __slots__ = ("a", "b", "body", "c", "fd", "kind")
+
+    def __init__(self, kind: int, a: int = 0, b: int = 0, c: int = 0, body: bytes = b"", fd: int | None = None) -> None:
+        self.kind = kind
+        self.a = a
+        self.b = b
+        self.c = c
+        self.body = body
+        self.fd = fd
+
+
+class Channel:
+    """One end. `closed` is true once the other end is gone."""
+
+    def __init__(self, socket: Any) -> None:
+        self.socket = socket
+        self.closed = False
+        self._rest = b""
+        self._fds: list[int] = []
+        self._unsent: list[tuple[memoryview, int | None]] = []
+
+    def fileno(self) -> int:
+        """For poll."""
+        return int(self.socket.fileno())
+
+    # ------------------------------------------------------------------------------------------------- sending
+
+    @property
+    def congested(self) -> bool:
+        """Whether something waits until the socket takes more."""
+        return bool(self._unsent)
+
+    def send(self, frame: Frame) -> None:
+        """Send, and close the frame's descriptor once it is on its way. A non-blocking end keeps what does not fit."""
+        header = HEADER.pack(len(frame.body), frame.kind, 0 if frame.fd is None else 1, frame.a, frame.b, frame.c)
+        self._unsent.append((memoryview(header + frame.body), frame.fd))
+        if len(self._unsent) == 1:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send as much as the socket takes."""
+        while self._unsent and not self.closed:
+            view, fd = self._unsent[0]
+            try:
+                sent = self._send_some(view, fd)
+            except BlockingIOError:
+                return
+            except OSError:
+                self._gone()
+                return
+            if fd is not None:
+                os.close(fd)
+            if sent < len(view):
+                self._unsent[0] = view[sent:], None
+            else:
+                del self._unsent[0]
+
+    def _send_some(self, view: memoryview, fd: int | None) -> int:
+        if fd is None:
+            return int(self.socket.send(view))
+        rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, fd.to_bytes(4, sys.byteorder))
+        return int(self.socket.sendmsg([view], [rights]))
+
+    # ----------------------------------------------------------------------------------------------- receiving
+
+    def receive(self) -> list[Frame]:
+        """The frames that have come whole; blocks for the first bytes where the socket blocks."""
+        try:
+            data, ancillary, _, _ = self.socket.recvmsg(CHUNK, _ANCILLARY)
+        except BlockingIOError:
+            return []
+        except OSError:
+            data, ancillary = b"", []
+        for level, kind, rights in ancillary:
+            if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
+                self._fds += [int.from_bytes(rights[i : i + 4], sys.byteorder) for i in range(0, len(rights) - 3, 4)]
+        if not data:
+            self._gone()
+            return []
+        return self._parse(self._rest + data if self._rest else data)
+
+    def _parse(self, data: bytes) -> list[Frame]:
+        frames, at, size = [], 0, HEADER.size
+        while len(data) - at >= size:
+            length, kind, fds, a, b, c = HEADER.unpack_from(data, at)
+            if len(data) - at < size + length:
+                break
+            body = data[at + size : at + size + length]
+            frames.append(Frame(kind, a, b, c, body, self._fds.pop(0) if fds else None))
+            at += size + length
+        self._rest = data[at:]
+        return frames
+
+    # -------------------------------------------------------------------------------------------------- the end
+
+    def close(self) -> None:
+        """Close this end and every descriptor that was on its way."""
+        self._gone()
+        self.socket.close()
+
+    def _gone(self) -> None:
+        self.closed = True
+        for _, fd in self._unsent:
+            if fd is not None:
+                os.close(fd)
+        for fd in self._fds:
+            os.close(fd)
+        self._unsent, self._fds = [], []
+
+
+def pair() -> tuple[Any, Any]:
+    """Two connected sockets; neither is 0, 1 or 2, where a program writes that has closed its standard streams."""
+    ours, theirs = _socket.socketpair()
+    return _above_standard(ours), _above_standard(theirs)
+
+
+def _above_standard(socket: Any) -> Any:
+    if socket.fileno() > 2:
+        return socket
+    fd = fcntl.fcntl(socket.fileno(), fcntl.F_DUPFD_CLOEXEC, 3)
+    socket.close()
+    return _socket.socket(fileno=fd)

@@ -1,0 +1,239 @@
+"""A worker process: receives a job, then batches, and sends back what they came to.
+
+Owns one socket, one slot of the shared page, and the job it works for. Must never schedule, and never import what only
+the parent needs: its start is part of every cold call.
+"""
+
+from __future__ import annotations
+
+import _pickle
+import _socket
+import mmap
+import os
+import select
+import time
+from _thread import allocate_lock, start_new_thread
+
+from alongside.workers.channel import (
+    AGAIN,
+    BATCH,
+    END,
+    FAULT,
+    JOB,
+    LONE_ITEM,
+    LONE_RESULT,
+    RESULTS,
+    UNFIT,
+    UNREADABLE,
+    Channel,
+    Frame,
+)
+from alongside.workers.page import slot
+from alongside.workers.payload import Payload, all_atoms, unpack
+from alongside.workers.runner import BATCH as BATCH_FIELD
+from alongside.workers.runner import OFFSET, Awaiter, Runner, caller
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from alongside.workers.runner import Broken, Stretch
+
+TICK = 0.005
+"""Seconds between two looks for finished results while a batch goes on: they are handed over within two of them."""
+
+IDLE = 60.0
+"""Seconds without a job after which a worker lets itself go."""
+
+
+def work(socket: int, number: int, page: int) -> int:
+    """The worker's life; its exit status."""
+    memory = mmap.mmap(page, 0)
+    worker = Worker(Channel(_socket.socket(fileno=socket)), slot(memory, number))
+    while worker.serve():
+        pass
+    return 0
+
+
+class Worker:
+    """The receiving loop and the job at hand."""
+
+    def __init__(self, channel: Channel, page: Any) -> None:
+        self._channel = channel
+        self._page = page
+        self._sending = allocate_lock()
+        self._job: Job | None = None
+        self._kept: list[tuple[int, int, int, list[Any], Any]] = []
+        self._sent = 0
+        self._ticker = Ticker(page)
+        self._poll = select.poll()
+        self._poll.register(channel, select.POLLIN)
+
+    def serve(self) -> bool:
+        """Deal with the next frames; False when the parent is gone or has had nothing to do for long."""
+        if self._job is None and not self._poll.poll(IDLE * 1000):
+            return False
+        for frame in self._channel.receive():
+            self._kept = [kept for kept in self._kept if kept[0] > frame.c]
+            _HANDLERS[frame.kind](self, frame)
+        return not self._channel.closed
+
+    def _on_job(self, frame: Frame) -> None:
+        try:
+            self._job = Job(unpack(frame, private=True), self)
+        except BaseException as error:
+            self._send(Frame(UNFIT, frame.a, body=_encode(error)))
+
+    def _on_end(self, frame: Frame) -> None:
+        if self._job is not None:
+            self._job.close()
+        self._job, self._kept = None, []
+        self._ticker.forget()
+
+    def _on_batch(self, frame: Frame) -> None:
+        if self._job is None:
+            return  # the job could not be made ready, and the parent has been told
+        page = self._page
+        page[BATCH_FIELD], page[OFFSET] = frame.a, frame.b + 1
+        try:
+            items = unpack(frame, private=True)
+        except BaseException as error:
+            page[OFFSET] = 0
+            self._send(Frame(UNREADABLE, frame.a, frame.b, frame.kind == LONE_ITEM, _encode(error)))
+            return
+        runner = self._job.runner
+        if len(items) > 1:
+            self._ticker.watch(runner)
+        runner.run(frame.a, frame.b, items)
+
+    def _on_again(self, frame: Frame) -> None:
+        """The parent could not rebuild these results: send them one by one, so that only the culprit is lost."""
+        for _, batch, offset, values, seconds in list(self._kept):
+            if batch == frame.a and offset == frame.b:
+                for place, value in enumerate(values):
+                    took = seconds if isinstance(seconds, float) else seconds[place]
+                    self._send_values(batch, offset + place, [value], took, 0.0)
+
+    # ------------------------------------------------------------------------------------------------- results
+
+    def emit(self, batch: int, stretches: list[Stretch], broken: list[Broken], seconds: float) -> None:
+        """Send what a batch (or a part of it) came to."""
+        for offset, values, took in stretches:
+            self._send_values(batch, offset, values, took, seconds)
+            seconds = 0.0
+        for offset, error, took in broken:
+            self._send_fault(batch, offset, error, took, seconds)
+            seconds = 0.0
+
+    def _send_values(self, batch: int, offset: int, values: list[Any], took: Any, seconds: float) -> None:
+        plain = all_atoms(values)
+        try:
+            payload = Payload((values, took, seconds), "result", plain=plain, reply=True)
+        except BaseException as error:
+            if len(values) == 1:
+                self._send_fault(batch, offset, error, took if isinstance(took, float) else took[0], seconds)
+                return
+            for place, value in enumerate(values):
+                each = took if isinstance(took, float) else took[place]
+                self._send_values(batch, offset + place, [value], each, seconds if place == 0 else 0.0)
+            return
+        self._sent += 1
+        if len(values) > 1 and not plain:
+            self._kept.append((self._sent, batch, offset, values, took))
+        kind = RESULTS if len(values) > 1 else LONE_RESULT
+        self._send(payload.frame(kind, batch, offset, self._sent))
+
+    def _send_fault(self, batch: int, offset: int, error: BaseException, took: float, seconds: float) -> None:
+        body = _pickle.dumps((_encode(error), took, seconds), 5)
+        self._send(Frame(FAULT, batch, offset, body=body))
+
+    def _send(self, frame: Frame) -> None:
+        with self._sending:
+            self._channel.send(frame)
+
+
+_HANDLERS = {
+    JOB: Worker._on_job,
+    BATCH: Worker._on_batch,
+    LONE_ITEM: Worker._on_batch,
+    END: Worker._on_end,
+    AGAIN: Worker._on_again,
+}
+
+
+class Job:
+    """The function of the run this worker works for, ready to be called."""
+
+    def __init__(self, told: tuple[Any, ...], worker: Worker) -> None:
+        fn, star, coroutine, timed, initializer, initargs, folder = told
+        if folder != os.getcwd():
+            os.chdir(folder)
+        self._awaiter = Awaiter()
+        if initializer is not None:
+            initializer(*initargs)
+        call = caller(fn, star, self._awaiter if coroutine else None)
+        self.runner = Runner(call, worker.emit, worker._page, always_timed=timed)
+
+    def close(self) -> None:
+        self._awaiter.close()
+
+
+class Ticker:
+    """Hands over finished results while a long batch goes on.
+
+    A thread, since the main one is inside the user's function. It sleeps without a timeout while there is nothing to
+    watch. While C code holds the GIL it cannot run: results finished before are then handed over when that code lets go.
+    """
+
+    def __init__(self, page: Any) -> None:
+        self._page = page
+        self._runner: Runner | None = None
+        self._parked = False
+        self._started = False
+        self._bell = allocate_lock()
+        self._bell.acquire()
+
+    def watch(self, runner: Runner) -> None:
+        """There is a batch of several tasks to watch; its first is already on the page."""
+        self._runner = runner
+        if not self._started:
+            self._started = True
+            start_new_thread(self._tick, ())
+        elif self._parked:
+            self._ring()
+
+    def forget(self) -> None:
+        """There is no job any more."""
+        self._runner = None
+
+    def _tick(self) -> None:
+        quiet = 0
+        while True:
+            time.sleep(TICK)
+            runner = self._runner
+            if runner is not None and self._page[OFFSET]:
+                runner.flush()
+                quiet = 0
+            elif (quiet := quiet + 1) > 4:
+                self._park()
+                quiet = 0
+
+    def _park(self) -> None:
+        """Wait for the next batch. One that came while this was decided is on the page already, or rings the bell."""
+        self._parked = True
+        if not self._page[OFFSET]:
+            self._bell.acquire()
+        self._parked = False
+
+    def _ring(self) -> None:
+        self._parked = False
+        try:
+            self._bell.release()
+        except RuntimeError:
+            pass  # it has been rung already and not been heard yet
+
+
+def _encode(error: BaseException) -> bytes:
+    from alongside.transport import errors
+
+    return errors.encode(error, reply=True, where=f"worker {os.getpid()}")

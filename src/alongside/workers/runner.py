@@ -1,0 +1,185 @@
+"""Runs batches, one task after another; the same code in the calling thread, in threads and in worker processes.
+
+Owns the loop around the user's function, the stopwatch, and what is finished but not handed over yet. Must never
+schedule, retry or know where its results go: they leave through `emit`.
+"""
+
+from __future__ import annotations
+
+from _thread import allocate_lock
+from itertools import islice
+from time import monotonic_ns
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, MutableSequence, Sequence
+    from typing import Any, TypeAlias
+
+    Stretch: TypeAlias = tuple[int, list[Any], float | list[float]]
+    Broken: TypeAlias = tuple[int, BaseException, float]
+    Emit: TypeAlias = Callable[[int, list[Stretch], list[Broken], float], None]
+
+TIMED_FROM = 20_000
+"""Nanoseconds a task must take for each to be timed on its own; below it a batch's mean is reported, since reading the
+clock would cost several per cent."""
+
+HAND_OVER = 5_000_000
+"""Nanoseconds after which finished results are handed over though their batch goes on."""
+
+OFFSET, BATCH, SINCE = range(3)
+"""The page: what is in hand (offset + 1; 0: nothing), of which batch, since when (monotonic nanoseconds)."""
+
+
+class Runner:
+    """Runs one batch at a time.
+
+    Guarantees: `page` names the task in hand before the function is called and until its result was emitted; every
+    task's result or exception is emitted once; `flush` may be called from another thread at any time.
+    Assumes: a list's append, length and slice deletion are each atomic (they are, with the GIL and without it).
+    Why not a lock around each task: it would cost more than a small task itself.
+    """
+
+    def __init__(
+        self,
+        call: Callable[[Any], Any],
+        emit: Emit,
+        page: MutableSequence[int],
+        always_timed: bool = False,
+        passes: tuple[type[BaseException], ...] = (),
+    ) -> None:
+        self._call = call
+        self._emit = emit
+        self._page = page
+        self._always_timed = always_timed
+        self._passes = passes
+        self._each = TIMED_FROM
+        self._lock = allocate_lock()
+        self._stretches: list[Stretch] = []
+        self._broken: list[Broken] = []
+        self._values: list[Any] = []
+        self._times: list[float] | None = None
+        self._first = 0
+        self._emitted_at = 0
+        self.stopped = False
+
+    def run(self, batch: int, offset: int, items: Sequence[Any]) -> None:
+        """Run `items`, which are tasks `offset`, `offset + 1`, … of the batch."""
+        page = self._page
+        page[OFFSET] = 0
+        page[BATCH] = batch
+        begun = self._emitted_at = page[SINCE] = monotonic_ns()
+        self._open_stretch(offset)
+        position, count = 0, len(items)
+        while position < count and not self.stopped:
+            try:
+                self._run_from(items, position, offset)
+                break
+            except self._passes:
+                raise
+            except BaseException as error:
+                position = page[OFFSET] - offset
+                self._break(error, page[OFFSET] - 1)
+        self._each = (monotonic_ns() - begun) // (count or 1)
+        self.flush()
+        page[OFFSET] = 0
+
+    def flush(self) -> None:
+        """Hand over what is finished; from any thread."""
+        with self._lock:
+            self._close_stretch()
+            stretches, self._stretches = self._stretches, []
+            broken, self._broken = self._broken, []
+            if stretches or broken:
+                now = monotonic_ns()
+                spent, self._emitted_at = now - self._emitted_at, now
+                self._emit(self._page[BATCH], stretches, broken, spent * 1e-9)
+
+    def _run_from(self, items: Sequence[Any], position: int, offset: int) -> None:
+        todo = islice(items, position, None) if position else items
+        if self._always_timed or self._each >= TIMED_FROM:
+            self._timed(todo, position + offset)
+        else:
+            self._plain(todo, position + offset)
+
+    def _plain(self, todo: Any, offset: int) -> None:
+        call, page, append = self._call, self._page, self._values.append
+        for number, item in enumerate(todo, offset + 1):
+            page[OFFSET] = number
+            append(call(item))
+
+    def _timed(self, todo: Any, offset: int) -> None:
+        call, page = self._call, self._page
+        self._times = times = []
+        before = monotonic_ns()
+        flush_at = self._emitted_at + HAND_OVER
+        for number, item in enumerate(todo, offset + 1):
+            page[SINCE] = before
+            page[OFFSET] = number
+            self._values.append(call(item))
+            after = monotonic_ns()
+            times.append((after - before) * 1e-9)
+            before = after
+            if after >= flush_at:
+                self.flush()
+                flush_at = after + HAND_OVER
+                if self.stopped:
+                    return
+
+    def _open_stretch(self, first: int) -> None:
+        self._first, self._values, self._times = first, [], None
+
+    def _close_stretch(self) -> None:
+        values, times = self._values, self._times
+        count = len(values) if times is None else len(times)
+        if not count:
+            return
+        done = values[:count]
+        del values[:count]
+        seconds: float | list[float]
+        if times is None:
+            seconds = (monotonic_ns() - self._emitted_at) * 1e-9 / count
+        else:
+            seconds = times[:count]
+            del times[:count]
+        self._stretches.append((self._first, done, seconds))
+        self._first += count
+
+    def _break(self, error: BaseException, offset: int) -> None:
+        took = (monotonic_ns() - self._page[SINCE]) * 1e-9
+        traceback = error.__traceback__
+        while traceback is not None and traceback.tb_frame.f_code.co_filename == __file__:
+            traceback = traceback.tb_next  # the reader wants the function's frames, not ours
+        error.__traceback__ = traceback or error.__traceback__
+        with self._lock:
+            self._close_stretch()
+            self._broken.append((offset, error, took))
+            self._open_stretch(offset + 1)
+
+
+def caller(fn: Callable[..., Any], star: bool, await_it: Callable[[Any], Any] | None = None) -> Callable[[Any], Any]:
+    """What turns one item into one result: `fn(item)`, `fn(*item)`, and awaited where `fn` is a coroutine function."""
+    if await_it is None:
+        return (lambda item: fn(*item)) if star else fn
+    return (lambda item: await_it(fn(*item))) if star else (lambda item: await_it(fn(item)))
+
+
+class Awaiter:
+    """Runs coroutines one at a time in an event loop of this worker, made when first needed."""
+
+    def __init__(self) -> None:
+        self._runner: Any = None
+
+    def __call__(self, awaitable: Any) -> Any:
+        import asyncio
+
+        if self._runner is None:
+            self._runner = asyncio.Runner()
+        return self._runner.run(_as_coroutine(awaitable))
+
+    def close(self) -> None:
+        if self._runner is not None:
+            self._runner.close()
+
+
+async def _as_coroutine(awaitable: Any) -> Any:
+    return await awaitable

@@ -1,0 +1,171 @@
+"""Slots: coroutines side by side in one event loop.
+
+Owns the asyncio tasks that take items as they become free, and what they finished. Lives in one event loop, whose thread
+is the only one that touches the slots; `add` from elsewhere is passed on to it. Must never block the loop, and never
+make an object per waiting item: an item is taken when a slot is free for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from alongside.core.events import Finished
+from alongside.core.model import Batch, Fault, Job, Part
+from alongside.exceptions import TaskTimeout
+
+GATHER = 0.002
+"""Seconds that finished tasks may wait for company while other tasks are still to be started."""
+
+_Done = tuple[int, int, Any, BaseException | None, float]
+
+
+class Slots:
+    """Runs the tasks of batches, up to `limit` at once; `finished` gives their outcomes, `changed` is set when there are."""
+
+    def __init__(self, job: Job, limit: int) -> None:
+        self._limit = limit
+        self._loop = asyncio.get_running_loop()
+        self._todo: deque[tuple[int, int, Any]] = deque()
+        self._done: list[_Done] = []
+        self._slots: set[asyncio.Task[None]] = set()
+        self._alarm: asyncio.TimerHandle | None = None
+        self._context = contextvars.copy_context()
+        self._executor: Any = None
+        self._call = self._how_to_call(job)
+        self.changed = asyncio.Event()
+
+    def add(self, batch: Batch) -> None:
+        """Run the batch's tasks as slots become free. From any thread."""
+        self._todo.extend((batch.id, offset, item) for offset, item in enumerate(batch.items))
+        self._loop.call_soon_threadsafe(self._fill)
+
+    def wake(self) -> None:
+        """Set `changed`. From any thread."""
+        self._loop.call_soon_threadsafe(self.changed.set)
+
+    def finished(self, worker: int) -> list[Finished]:
+        """What has finished since the last time: an event per batch, successes gathered into neighbouring stretches."""
+        done, self._done = self._done, []
+        batches: dict[int, tuple[list[Part], list[Fault], list[float]]] = {}
+        for batch, offset, value, error, took in sorted(done, key=_place):
+            parts, faults, times = batches.setdefault(batch, ([], [], []))
+            times.append(took)
+            if error is not None:
+                faults.append(Fault(offset, error, took))
+            elif parts and parts[-1].offset + len(parts[-1].values) == offset:
+                parts[-1].values.append(value)
+                parts[-1].seconds.append(took)  # type: ignore[union-attr]  # made here, as a list
+            else:
+                parts.append(Part(offset, [value], [took]))
+        return [Finished(worker, batch, p, f, sum(times)) for batch, (p, f, times) in batches.items()]
+
+    async def sleep(self, timeout: float | None) -> None:
+        """Until something changed, or `timeout` seconds."""
+        if timeout is not None and timeout <= 0:
+            await asyncio.sleep(0)
+        elif not self.changed.is_set():
+            alarm = None if timeout is None else self._loop.call_later(timeout, self.changed.set)
+            try:
+                await self.changed.wait()
+            finally:
+                if alarm is not None:
+                    alarm.cancel()
+        self.changed.clear()
+
+    def cancel(self) -> None:
+        """Cancel what runs; drop what waits."""
+        self._todo.clear()
+        for slot in self._slots:
+            slot.cancel()
+
+    async def close(self) -> None:
+        """Cancel what runs, and return when every coroutine has ended."""
+        slots = list(self._slots)
+        self.cancel()
+        if self._alarm is not None:
+            self._alarm.cancel()
+        await asyncio.gather(*slots, return_exceptions=True)
+        if self._executor is not None:
+            self._executor.shutdown(wait=False, cancel_futures=True)
+
+    # ------------------------------------------------------------------------------------------------ the slots
+
+    def _fill(self) -> None:
+        """Start a slot for each task that no free slot will take, up to the limit."""
+        for _ in range(min(len(self._todo), self._limit - len(self._slots))):
+            slot = self._loop.create_task(self._slot(), context=self._context.copy())
+            self._slots.add(slot)
+            slot.add_done_callback(self._slots.discard)
+
+    async def _slot(self) -> None:
+        todo, call, clock = self._todo, self._call, self._loop.time
+        while todo:
+            batch, offset, item = todo.popleft()
+            began = clock()
+            value: Any = None
+            error: BaseException | None = None
+            try:
+                value = await call(item)
+            except asyncio.CancelledError as cancelled:
+                if (task := asyncio.current_task()) is not None and task.cancelling():
+                    raise
+                error = cancelled
+            except BaseException as raised:
+                error = raised
+            self._done.append((batch, offset, value, error, clock() - began))
+            self._announce()
+
+    def _announce(self) -> None:
+        """Say that something changed: at once when slots run dry, else when a few outcomes have come together."""
+        if not self._todo:
+            self.changed.set()
+        elif self._alarm is None:
+            self._alarm = self._loop.call_later(GATHER, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self.changed.set()
+
+    # ------------------------------------------------------------------------------------------- how to call
+
+    def _how_to_call(self, job: Job) -> Callable[[Any], Awaitable[Any]]:
+        call = _starred(job.fn, job.star) if job.coroutine else self._in_threads(job)
+        return call if job.timeout is None else _limited(call, job.timeout)
+
+    def _in_threads(self, job: Job) -> Callable[[Any], Awaitable[Any]]:
+        """An ordinary function would block the loop: run it in threads of its own."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        self._executor = ThreadPoolExecutor(self._limit, thread_name_prefix="alongside-asyncio")
+
+        def call(item: Any) -> Awaitable[Any]:
+            args: Sequence[Any] = item if job.star else (item,)
+            return self._loop.run_in_executor(self._executor, contextvars.copy_context().run, job.fn, *args)
+
+        return call
+
+
+def _place(done: _Done) -> tuple[int, int]:
+    return done[0], done[1]
+
+
+def _starred(fn: Callable[..., Awaitable[Any]], star: bool) -> Callable[[Any], Awaitable[Any]]:
+    return (lambda item: fn(*item)) if star else fn
+
+
+def _limited(call: Callable[[Any], Awaitable[Any]], timeout: float) -> Callable[[Any], Awaitable[Any]]:
+    async def limited(item: Any) -> Any:
+        scope = asyncio.timeout(timeout)
+        try:
+            async with scope:
+                return await call(item)
+        except TimeoutError:
+            if scope.expired():
+                raise TaskTimeout(timeout) from None
+            raise
+
+    return limited
