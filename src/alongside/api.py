@@ -28,6 +28,7 @@ def map(fn: Callable[..., Any], *iterables: Iterable[Any], **options: Any) -> li
     [4, 9, 16]
     """
     if options or not _is_plain(fn):
+        _get_ahead(options)
         from alongside import compose
 
         return compose.values(fn, iterables, options)
@@ -146,6 +147,14 @@ def cpu_count() -> int:
     from alongside.runtime import machine
 
     return machine.cpu_count()
+
+
+def _get_ahead(options: dict[str, Any]) -> None:
+    """Where it is certain that processes will be wanted, have them started while the rest is still being loaded."""
+    if options.get("backend") == "processes":
+        from alongside.workers.supervisor import supervisor
+
+        supervisor.prepare()
 
 
 def _is_plain(fn: object) -> bool:

@@ -6,7 +6,6 @@ execute anything itself.
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -68,7 +67,7 @@ class Composition:
             window=options.window,
             total=total,
         )
-        coordinator = Coordinator(policy, crew, random.Random(), first_index=done)
+        coordinator = Coordinator(policy, crew, _Jitter(), first_index=done)
         observers = _observers(options, source.total, done)
         self.driver = Driver(coordinator, backend, self.job, source, self._received, observers)
 
@@ -116,17 +115,23 @@ class Composition:
     def _begin(self, total: int | None, before: Stopwatch | None) -> tuple[Plan, Pilot | None]:
         options = self.options
         if options.backend != "auto":
-            return Plan(options.backend, options.max_workers, ("it was asked for.",)), None
+            return self._as_asked(), None
         facts = Facts(coroutine=self.job.coroutine, cpus=machine.cpu_count())
         if before is not None and before.done:
-            n = before.done
-            facts = Facts(n, None, before.wall / n, before.cpu / n, before.process_cpu / n, cpus=facts.cpus)
+            facts = _facts_of(before, facts.cpus)
         wishes = Wishes(options.max_workers, options.timeout is not None)
         plan = first_plan(facts, candidates(), wishes)
         if facts.coroutine:
             return plan, None
         self.at_home = True
         return plan, Pilot(candidates(), wishes, facts, self.job.fn, total)
+
+    def _as_asked(self) -> Plan:
+        """The user's own choice; processes get a worker per CPU this process may use, not per CPU of the machine."""
+        workers = self.options.max_workers
+        if workers is None and backends.find(self.options.backend).capabilities.escapes_gil:
+            workers = machine.cpu_count()
+        return Plan(self.options.backend, workers, ("it was asked for.",))
 
     def _received(self, deliveries: Sequence[Delivery]) -> None:
         if self.at_home and self.pilot is not None:
@@ -145,6 +150,21 @@ class Composition:
             with shielded():
                 self.close()
                 self.driver.close()
+
+
+def _facts_of(before: Stopwatch, cpus: int) -> Facts:
+    """What the plain loop has shown so far."""
+    n = before.done
+    return Facts(n, None, before.wall / n, before.cpu / n, before.process_cpu / n, before.delayed / n, cpus=cpus)
+
+
+class _Jitter:
+    """Randomness for the waits between attempts; `random` costs 5 ms to import, and most runs never retry."""
+
+    def random(self) -> float:
+        from random import random
+
+        return random()
 
 
 def candidates() -> Mapping[str, Capabilities]:

@@ -7,7 +7,9 @@ is sent to whom, and never start or end a process itself (workers/supervisor.py 
 from __future__ import annotations
 
 import os
+import pickle
 import select
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, ClassVar
@@ -15,10 +17,9 @@ from typing import Any, ClassVar
 from alongside.core.events import Crew, Event, Finished, Lost, Unfit
 from alongside.core.model import Batch, Fault, Job, Part, Running
 from alongside.core.ports import Capabilities
-from alongside.transport import errors, pickling
 from alongside.workers import channel as wire
 from alongside.workers.channel import Frame
-from alongside.workers.payload import Payload, unpack
+from alongside.workers.payload import all_atoms, pack, pickled, unpack, weight
 from alongside.workers.runner import BATCH, OFFSET, SINCE
 from alongside.workers.supervisor import Worker, supervisor
 
@@ -29,6 +30,7 @@ class _Flight:
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
         self.left = len(batch.items)
+        self.nbytes = 0
 
 
 class ProcessesBackend:
@@ -46,9 +48,7 @@ class ProcessesBackend:
     )
 
     def __init__(self, max_workers: int | None = None) -> None:
-        from alongside.runtime.machine import cpu_count
-
-        self._limit = max_workers or cpu_count()
+        self._limit = max_workers or os.cpu_count() or 1
 
     def crew(self) -> Crew:
         return Crew(self._limit, depth=2, name=self.name)
@@ -63,15 +63,17 @@ class ProcessesBackend:
         self._workers: dict[int, Worker] = {}
         self._by_fd: dict[int, int] = {}
         self._batches: dict[int, dict[int, _Flight]] = {}
-        self._events: list[Event] = []
+        self._events: deque[Event] = deque()
         self._poll = select.poll()
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
+        os.set_blocking(self._wake_write, False)
         self._poll.register(self._wake_read, select.POLLIN)
         self._stateful = job.initializer is not None
         timed = job.timeout is not None
         told = (job.fn, job.star, job.coroutine, timed, job.initializer, job.initargs, os.getcwd())
-        self._job = Payload(told, "function")
+        self._job = Frame(wire.JOB)
+        self._job_lease = pack(self._job, *pickled(told, "function"), supervisor.arena)
 
     def hire(self, worker: int) -> None:
         borrowed = supervisor.borrow()
@@ -80,7 +82,8 @@ class ProcessesBackend:
         self._batches[worker] = {}
         self._by_fd[borrowed.channel.fileno()] = worker
         self._poll.register(borrowed.channel, select.POLLIN)
-        self._send(worker, self._job.copy(wire.JOB))
+        fd = supervisor.arena.copy(self._job_lease) if self._job_lease else None
+        self._send(worker, Frame(wire.JOB, body=self._job.body, fd=fd))
         self.wake()
 
     def dispatch(self, worker: int, batch: Batch) -> None:
@@ -97,11 +100,16 @@ class ProcessesBackend:
         if not self._events:
             for fd, mask in self._poll.poll(None if timeout is None else timeout * 1000):
                 self._attend(fd, mask)
-        events, self._events = self._events, []
+        events = []
+        while self._events:  # others may append meanwhile: `dispatch` runs in the caller's thread
+            events.append(self._events.popleft())
         return events
 
     def wake(self) -> None:
-        os.write(self._wake_write, b"!")
+        try:
+            os.write(self._wake_write, b"!")
+        except BlockingIOError:
+            pass  # it is full of wake-ups already
 
     def close(self) -> None:
         for number, worker in self._workers.items():
@@ -111,7 +119,9 @@ class ProcessesBackend:
                 worker.channel.send(Frame(wire.END, c=worker.acked))
                 supervisor.give_back(worker)
         self._workers = {}
-        self._job.close()
+        if self._job.fd is not None:
+            os.close(self._job.fd)
+        supervisor.arena.drop(self._job_lease)
         os.close(self._wake_read)
         os.close(self._wake_write)
 
@@ -119,8 +129,9 @@ class ProcessesBackend:
 
     def _send_items(self, worker: int, batch: Batch, offset: int, items: Sequence[Any]) -> None:
         """Pickle the items together; if that fails, one by one, so that only the culprit fails."""
+        frame = Frame(wire.LONE_ITEM if len(items) == 1 else wire.BATCH, batch.id, offset)
         try:
-            payload = Payload(items, "item")
+            lease = pack(frame, *pickled(items, "item", plain=all_atoms(items)), supervisor.arena)
         except Exception as error:
             if len(items) == 1:
                 self._finish(worker, batch.id, (), (Fault(offset, error),), 0.0)
@@ -128,8 +139,10 @@ class ProcessesBackend:
             else:
                 self._send_singly(worker, batch, offset, items)
             return
-        kind = wire.LONE_ITEM if len(items) == 1 else wire.BATCH
-        self._send(worker, payload.frame(kind, batch.id, offset))
+        self._batches[worker][batch.id].nbytes += weight(frame)
+        if lease:
+            self._workers[worker].leases.add(lease)
+        self._send(worker, frame)
 
     def _send_singly(self, worker: int, batch: Batch, offset: int, items: Iterable[Any]) -> None:
         for place, item in enumerate(items, offset):
@@ -139,6 +152,8 @@ class ProcessesBackend:
         process = self._workers[worker]
         frame.c = process.acked
         process.channel.send(frame)
+        if released := process.mapped.released():
+            process.channel.send(Frame(wire.RELEASE, c=process.acked, body=pickle.dumps(released)))
         if process.channel.congested:
             self._poll.modify(process.channel, select.POLLIN | select.POLLOUT)
             self.wake()
@@ -167,21 +182,24 @@ class ProcessesBackend:
         if frame.kind in (wire.RESULTS, wire.LONE_RESULT):
             self._result(number, process, frame)
         elif frame.kind == wire.FAULT:
-            encoded, took, seconds = pickling.loads(frame.body)
-            self._finish(number, frame.a, (), (Fault(frame.b, errors.decode(encoded), took),), seconds)
+            encoded, took, seconds = pickle.loads(frame.body)
+            self._finish(number, frame.a, (), (Fault(frame.b, _decoded(encoded), took),), seconds)
         elif frame.kind == wire.UNREADABLE:
             self._unreadable(number, frame)
+        elif frame.kind == wire.RELEASE:
+            self._take_leases_back(process, pickle.loads(frame.body))
         elif frame.kind == wire.UNFIT:
-            self._events.append(Unfit(number, errors.decode(frame.body)))
+            self._events.append(Unfit(number, _decoded(frame.body)))
 
     def _result(self, number: int, process: Worker, frame: Frame) -> None:
         try:
-            values, took, seconds = unpack(frame, private=False)
+            nbytes = weight(frame)
+            values, took, seconds = unpack(frame, process.mapped, private=False)
         except Exception as error:
             self._unbuildable(number, process, frame, error)
             return
         process.acked = max(process.acked, frame.c)
-        self._finish(number, frame.a, (Part(frame.b, values, took),), (), seconds)
+        self._finish(number, frame.a, (Part(frame.b, values, took),), (), seconds, nbytes)
 
     def _unbuildable(self, number: int, process: Worker, frame: Frame, error: Exception) -> None:
         """A result's own code raised while it was rebuilt here: have the batch's results sent one by one."""
@@ -194,18 +212,34 @@ class ProcessesBackend:
     def _unreadable(self, number: int, frame: Frame) -> None:
         """An item's own code raised while it was rebuilt in the worker: send the batch's items one by one."""
         if frame.c:
-            error = errors.decode(frame.body)
+            error = _decoded(frame.body)
             error.add_note("alongside: raised in the worker, while the item was rebuilt from its pickle")
             self._finish(number, frame.a, (), (Fault(frame.b, error),), 0.0)
         elif (flight := self._batches[number].get(frame.a)) is not None:
             self._send_singly(number, flight.batch, 0, flight.batch.items)
 
-    def _finish(self, number: int, batch: int, parts: Sequence[Part], faults: Sequence[Fault], seconds: float) -> None:
-        self._events.append(Finished(number, batch, parts, faults, seconds))
+    def _finish(
+        self,
+        number: int,
+        batch: int,
+        parts: Sequence[Part],
+        faults: Sequence[Fault],
+        seconds: float,
+        nbytes: int = 0,
+    ) -> None:
         flight = self._batches[number][batch]
-        flight.left -= sum(len(part.values) for part in parts) + len(faults)
+        count = sum(len(part.values) for part in parts) + len(faults)
+        flight.left -= count
+        nbytes += flight.nbytes * count // len(flight.batch.items)
+        self._events.append(Finished(number, batch, parts, faults, seconds, nbytes))
         if flight.left == 0:
             del self._batches[number][batch]
+
+    def _take_leases_back(self, process: Worker, released: Iterable[int]) -> None:
+        for lease in released:
+            if lease in process.leases:  # not so the job's, which other workers read too
+                process.leases.discard(lease)
+                supervisor.arena.release(lease)
 
     def _lose(self, number: int, process: Worker, fd: int) -> None:
         self._poll.unregister(fd)
@@ -231,3 +265,9 @@ def _modules_of(fn: Any) -> tuple[str, ...]:
     code, names = getattr(inner, "__code__", None), getattr(inner, "__globals__", {})
     used = (names.get(name) for name in (code.co_names if code else ()))
     return ("cloudpickle", *(value.__name__ for value in used if isinstance(value, ModuleType)))
+
+
+def _decoded(encoded: bytes) -> BaseException:
+    from alongside.transport import errors
+
+    return errors.decode(encoded)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from time import perf_counter, process_time, thread_time
 from typing import Any
 
+from alongside.runtime.clocks import run_delay
 from alongside.runtime.source import Source
 
 LOOK_EVERY = 0.0005
@@ -34,6 +35,7 @@ class Stopwatch:
         self._source = source
         self.done = 0
         self.wall = self.cpu = self.process_cpu = 0.0
+        self._delay = run_delay()
         self.ended = False
 
     def stretch(self, into: list[Any]) -> None:
@@ -58,6 +60,11 @@ class Stopwatch:
         self.done += len(items)
         if error is not None:
             raise error
+
+    @property
+    def delayed(self) -> float:
+        """Seconds of all those in which this thread was ready to run but had no CPU."""
+        return run_delay() - self._delay
 
     def slow(self) -> bool:
         """Whether enough time has gone by, and enough is left, to think of something better than a loop."""

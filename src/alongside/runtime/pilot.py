@@ -11,6 +11,7 @@ from typing import Any
 
 from alongside.core.choose import Candidates, Facts, Plan, Wishes, choose
 from alongside.core.model import Block, Delivery
+from alongside.runtime.clocks import run_delay
 from alongside.runtime.probe import GilWatch, Weight
 
 PATIENCE = 0.003
@@ -29,7 +30,7 @@ class Pilot:
         self._base = base
         self._fn = fn
         self._total = total
-        self._began = (perf_counter(), thread_time(), process_time())
+        self._began = (perf_counter(), thread_time(), process_time(), run_delay())
         self._next_look = PATIENCE
         self._watch: GilWatch | None = None
         self._weight: Weight | None = None
@@ -60,7 +61,7 @@ class Pilot:
 
     def facts(self) -> Facts:
         """What is known now."""
-        wall, cpu, process_cpu = self._spent()
+        wall, cpu, process_cpu, delayed = self._spent()
         seen = max(self._seen, 1)
         left = None if self._total is None else max(0, self._total - self._seen)
         watch, weight = self._watch, self._weight
@@ -71,6 +72,7 @@ class Pilot:
             wall=wall / seen,
             cpu=min(cpu, wall) / seen,
             process_cpu=process_cpu / seen,
+            delayed=delayed / seen,
             gil_held=watch.held if watch else None,
             lateness=watch.lateness if watch else None,
             item_bytes=weight.item_bytes if weight else None,
@@ -93,13 +95,14 @@ class Pilot:
         if self._watch is not None:
             self._watch.stop()
 
-    def _spent(self) -> tuple[float, float, float]:
-        wall, cpu, process_cpu = self._began
+    def _spent(self) -> tuple[float, float, float, float]:
+        wall, cpu, process_cpu, delayed = self._began
         seen, base = self._base.tasks_seen, self._base
         return (
             perf_counter() - wall + seen * base.wall,
             thread_time() - cpu + seen * base.cpu,
             process_time() - process_cpu + seen * base.process_cpu,
+            run_delay() - delayed + seen * base.delayed,
         )
 
     def _listened(self) -> bool:

@@ -7,6 +7,7 @@ pickled object on the fast path, or let an object that cannot be pickled raise a
 
 from __future__ import annotations
 
+import os
 import pickle
 import sys
 from collections import Counter, deque
@@ -20,7 +21,6 @@ from os.path import dirname
 from threading import Lock
 from types import MemberDescriptorType, ModuleType
 from typing import Any, Final, TypeAlias
-from uuid import uuid4
 from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
 Buffers: TypeAlias = list[pickle.PickleBuffer] | None
@@ -204,7 +204,7 @@ class _Classes:
         with self._lock:
             token = self._token_of.get(kind)
             if token is None:
-                token = self._token_of[kind] = uuid4().hex
+                token = self._token_of[kind] = os.urandom(16).hex()
                 self._by_token[token] = kind
                 self._kept.append(kind)
             return token

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 JOB, BATCH, LONE_ITEM, END, AGAIN = 1, 2, 3, 4, 5
 # From a worker:
 RESULTS, LONE_RESULT, FAULT, UNFIT, UNREADABLE = 11, 12, 13, 14, 15
+# Both ways, since both write segments that the other maps:
+RELEASE = 16
 # Between the parent and the zygote:
 SETUP, FORK, KILL, PRELOAD, FORKED, ENDED = 21, 22, 23, 24, 25, 26
 

@@ -14,6 +14,7 @@ import select
 import time
 from _thread import allocate_lock, start_new_thread
 
+from alongside.transport.segments import Arena, Leases
 from alongside.workers.channel import (
     AGAIN,
     BATCH,
@@ -22,6 +23,7 @@ from alongside.workers.channel import (
     JOB,
     LONE_ITEM,
     LONE_RESULT,
+    RELEASE,
     RESULTS,
     UNFIT,
     UNREADABLE,
@@ -29,7 +31,7 @@ from alongside.workers.channel import (
     Frame,
 )
 from alongside.workers.page import slot
-from alongside.workers.payload import Payload, all_atoms, unpack
+from alongside.workers.payload import all_atoms, pack, pickled, unpack
 from alongside.workers.runner import BATCH as BATCH_FIELD
 from alongside.workers.runner import OFFSET, Awaiter, Runner, caller
 
@@ -65,6 +67,8 @@ class Worker:
         self._job: Job | None = None
         self._kept: list[tuple[int, int, int, list[Any], Any]] = []
         self._sent = 0
+        self._arena = Arena()
+        self._leases = Leases()
         self._ticker = Ticker(page)
         self._poll = select.poll()
         self._poll.register(channel, select.POLLIN)
@@ -80,7 +84,7 @@ class Worker:
 
     def _on_job(self, frame: Frame) -> None:
         try:
-            self._job = Job(unpack(frame, private=True), self)
+            self._job = Job(unpack(frame, self._leases, private=True), self)
         except BaseException as error:
             self._send(Frame(UNFIT, frame.a, body=_encode(error)))
 
@@ -96,7 +100,7 @@ class Worker:
         page = self._page
         page[BATCH_FIELD], page[OFFSET] = frame.a, frame.b + 1
         try:
-            items = unpack(frame, private=True)
+            items = unpack(frame, self._leases, private=True)
         except BaseException as error:
             page[OFFSET] = 0
             self._send(Frame(UNREADABLE, frame.a, frame.b, frame.kind == LONE_ITEM, _encode(error)))
@@ -105,6 +109,12 @@ class Worker:
         if len(items) > 1:
             self._ticker.watch(runner)
         runner.run(frame.a, frame.b, items)
+        del items
+        self._return_leases()
+
+    def _on_release(self, frame: Frame) -> None:
+        for lease in _pickle.loads(frame.body):
+            self._arena.release(lease)
 
     def _on_again(self, frame: Frame) -> None:
         """The parent could not rebuild these results: send them one by one, so that only the culprit is lost."""
@@ -127,8 +137,10 @@ class Worker:
 
     def _send_values(self, batch: int, offset: int, values: list[Any], took: Any, seconds: float) -> None:
         plain = all_atoms(values)
+        kind = RESULTS if len(values) > 1 else LONE_RESULT
+        frame = Frame(kind, batch, offset, self._sent + 1)
         try:
-            payload = Payload((values, took, seconds), "result", plain=plain, reply=True)
+            pack(frame, *pickled((values, took, seconds), "result", plain=plain, reply=True), self._arena)
         except BaseException as error:
             if len(values) == 1:
                 self._send_fault(batch, offset, error, took if isinstance(took, float) else took[0], seconds)
@@ -140,8 +152,7 @@ class Worker:
         self._sent += 1
         if len(values) > 1 and not plain:
             self._kept.append((self._sent, batch, offset, values, took))
-        kind = RESULTS if len(values) > 1 else LONE_RESULT
-        self._send(payload.frame(kind, batch, offset, self._sent))
+        self._send(frame)
 
     def _send_fault(self, batch: int, offset: int, error: BaseException, took: float, seconds: float) -> None:
         body = _pickle.dumps((_encode(error), took, seconds), 5)
@@ -151,6 +162,11 @@ class Worker:
         with self._sending:
             self._channel.send(frame)
 
+    def _return_leases(self) -> None:
+        """Tell the parent which of its segments are not used any more, so that it can write them again."""
+        if released := self._leases.released():
+            self._send(Frame(RELEASE, body=_pickle.dumps(released, 5)))
+
 
 _HANDLERS = {
     JOB: Worker._on_job,
@@ -158,6 +174,7 @@ _HANDLERS = {
     LONE_ITEM: Worker._on_batch,
     END: Worker._on_end,
     AGAIN: Worker._on_again,
+    RELEASE: Worker._on_release,
 }
 
 

@@ -14,18 +14,24 @@ from __future__ import annotations
 
 import atexit
 import os
-import pickle
 import signal
 import sys
-import threading
 import time
+from _thread import RLock
 from mmap import mmap
-from typing import Any
 
-from alongside.core.model import Death
+import _pickle
+
 from alongside.exceptions import BackendUnavailable
+from alongside.transport.segments import Arena, Leases, above_standard
 from alongside.workers.channel import ENDED, FORK, FORKED, KILL, PRELOAD, SETUP, Channel, Frame, pair
 from alongside.workers.page import FIELDS, SIZE, slot
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from alongside.core.model import Death
 
 THREAD_CAPS = (
     "OMP_NUM_THREADS",
@@ -43,7 +49,7 @@ VERDICT = 2.0
 class Worker:
     """A process on loan: its channel and its slot of the page."""
 
-    __slots__ = ("acked", "channel", "number", "page", "pid", "stateful")
+    __slots__ = ("acked", "channel", "leases", "mapped", "number", "page", "pid", "stateful")
 
     def __init__(self, number: int, channel: Channel, page: memoryview) -> None:
         self.number = number
@@ -51,6 +57,10 @@ class Worker:
         self.page = page
         self.pid: int | None = None
         self.acked = 0
+        self.mapped = Leases()
+        """What this process has mapped of the worker's segments."""
+        self.leases: set[int] = set()
+        """The segments of this process's arena that the worker has mapped."""
         self.stateful = False
 
 
@@ -58,7 +68,7 @@ class Supervisor:
     """Starts, lends, ends. All methods may be called from any thread."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self._owner = os.getpid()
         self._control: Channel | None = None
         self._zygote = 0
@@ -66,9 +76,10 @@ class Supervisor:
         self._page_fd = -1
         self._warm: list[Worker] = []
         self._lent: dict[int, Worker] = {}
-        self._ended: dict[int, Death] = {}
+        self._ended: dict[int, Frame] = {}
         self._next = 0
         self._preloaded: set[str] = set()
+        self.arena = Arena()
 
     # --------------------------------------------------------------------------------------------------- lending
 
@@ -79,7 +90,7 @@ class Supervisor:
             new = [name for name in modules if name not in self._preloaded]
             if new and self._control is not None:
                 self._preloaded.update(new)
-                self._control.send(Frame(PRELOAD, body=pickle.dumps(new)))
+                self._control.send(Frame(PRELOAD, body=_pickle.dumps(new)))
 
     def borrow(self) -> Worker:
         """A worker that is idle: a warm one, or one being forked (what is sent to it waits in its socket)."""
@@ -106,6 +117,7 @@ class Supervisor:
             self.kill(worker)
             self._lent.pop(worker.number, None)
             worker.channel.close()
+            self._take_leases_back(worker)
 
     def kill(self, worker: Worker) -> None:
         """Kill the worker; its channel stays open, so that what it had sent can still be read."""
@@ -123,13 +135,20 @@ class Supervisor:
             while worker.number not in self._ended and self._hear(deadline - time.monotonic()):
                 pass
             self._lent.pop(worker.number, None)
-            death = self._ended.pop(worker.number, None)
-            if death is not None:
-                return death, False
+            self._take_leases_back(worker)
+            ended = self._ended.pop(worker.number, None)
+            if ended is not None:
+                return _death(ended), False
             gone = self._control is None or self._control.closed
             if gone:
                 self._forget_zygote()
-            return Death(worker.pid, cause="its helper process was killed" if gone else ""), gone
+            why = b"its helper process was killed" if gone else b"it is not known how it ended"
+            return _death(Frame(ENDED, worker.number, worker.pid or 0, 0, why)), gone
+
+    def _take_leases_back(self, worker: Worker) -> None:
+        for lease in worker.leases:
+            self.arena.release(lease)
+        worker.leases = set()
 
     # ---------------------------------------------------------------------------------------------------- zygote
 
@@ -145,7 +164,7 @@ class Supervisor:
         if not hasattr(os, "posix_spawn") or not hasattr(os, "memfd_create") or not sys.executable:
             raise BackendUnavailable("processes", reason="this system cannot fork helpers with memory files yet")
         ours, theirs = pair()
-        self._page_fd = _above_standard(os.memfd_create("alongside-page", os.MFD_CLOEXEC))
+        self._page_fd = above_standard(os.memfd_create("alongside-page", os.MFD_CLOEXEC))
         os.ftruncate(self._page_fd, SIZE)
         self._memory = mmap(self._page_fd, SIZE)
         try:
@@ -155,7 +174,7 @@ class Supervisor:
         ours.setblocking(False)
         self._control = Channel(ours)
         settings = {"path": sys.path, "argv": sys.argv}
-        self._control.send(Frame(SETUP, body=pickle.dumps(settings)))
+        self._control.send(Frame(SETUP, body=_pickle.dumps(settings)))
 
     def _fork(self) -> Worker:
         assert self._control is not None and self._memory is not None
@@ -189,8 +208,9 @@ class Supervisor:
         for worker in warm:
             self._warm.remove(worker)
             worker.channel.close()
+            self._take_leases_back(worker)
         if frame.a in self._lent:
-            self._ended[frame.a] = _death(frame)
+            self._ended[frame.a] = frame
 
     def _forget_zygote(self) -> None:
         if self._control is not None:
@@ -198,6 +218,7 @@ class Supervisor:
         self._control = None
         for worker in self._warm:
             worker.channel.close()
+            self._take_leases_back(worker)
         self._warm = []
         self._preloaded = set()
         if self._page_fd >= 0:
@@ -215,6 +236,7 @@ class Supervisor:
         with self._lock:
             if os.getpid() == self._owner:
                 self._forget_zygote()
+                self.arena.close()
 
     def forget(self) -> None:
         """In a forked child: drop what belongs to the parent, without touching it."""
@@ -269,19 +291,12 @@ def _is_open(fd: int) -> bool:
     return True
 
 
-def _above_standard(fd: int) -> int:
-    if fd > 2:
-        return fd
-    import fcntl
-
-    higher = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
-    os.close(fd)
-    return higher
-
-
 def _death(frame: Frame) -> Death:
-    if frame.b == 0:
-        return Death(cause=f"it could not be started: {frame.body.decode()}")
+    """How a worker ended, from the zygote's word for it."""
+    from alongside.core.model import Death
+
+    if frame.body:
+        return Death(frame.b or None, cause=frame.body.decode())
     if os.WIFSIGNALED(frame.c):
         return Death(frame.b, None, os.WTERMSIG(frame.c))
     return Death(frame.b, os.waitstatus_to_exitcode(frame.c))

@@ -94,7 +94,7 @@ class Zygote:
             pid = os.fork()
         except OSError as error:
             os.close(frame.fd)
-            self._channel.send(Frame(ENDED, frame.a, 0, 0, str(error).encode()))
+            self._channel.send(Frame(ENDED, frame.a, 0, 0, f"it could not be started: {error}".encode()))
             return
         if pid == 0:
             self.child = (frame.fd, frame.a)

@@ -1,0 +1,25 @@
+"""How long a thread could have run but had no CPU: what must not be mistaken for waiting on a busy machine.
+
+Owns the reading of the kernel's accounts. Must never be needed: where there are none the answer is 0.
+"""
+
+from __future__ import annotations
+
+import os
+
+
+def run_delay() -> float:
+    """Seconds this thread has been ready to run without getting a CPU, since it began.
+
+    The second number of Linux's `/proc/thread-self/schedstat`. Costs about 10 µs.
+    """
+    try:
+        file = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
+    except OSError:
+        return 0.0
+    try:
+        return int(os.read(file, 100).split()[1]) * 1e-9
+    except (OSError, IndexError, ValueError):
+        return 0.0
+    finally:
+        os.close(file)
