@@ -5,6 +5,7 @@ it is not needed. Exit code 1 means that a result differed from the plain loop's
 """
 
 import asyncio
+import os
 import subprocess
 import sys
 import sysconfig
@@ -135,13 +136,13 @@ def computing() -> Comparison:
 
 def busiest(found: list[Figures]) -> Table:
     """The files with the most complex functions."""
-    table = Table(box=None, collapse_padding=True)
-    table.add_column("file", no_wrap=True)
-    for name in ("busiest function", "branches", "nesting", "lines", "functions", "classes"):
+    table = Table(box=None, collapse_padding=True, pad_edge=False)
+    table.add_column("file", no_wrap=True, max_width=22)
+    for name in ("busiest function", "branches", "nesting", "lines", "defs", "classes"):
         table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
     for file in sorted(found, key=lambda figures: figures.branches, reverse=True)[:8]:
         counts = (file.branches, file.nesting, file.lines, file.functions, file.classes)
-        table.add_row("/".join(file.path.parts[-2:]), f"{file.busiest}()", *map(str, counts))
+        table.add_row("/".join(file.path.relative_to(LIBRARY).parts[-2:]), f"{file.busiest}()", *map(str, counts))
     return table
 
 
@@ -202,9 +203,13 @@ def summary(comparisons: list[Comparison]) -> Table:
 part = None if "--full" in sys.argv else 60
 console.print(f"Python {sys.version.split()[0]}, {alongside.cpu_count()} CPUs")
 console.print("Every part is one call: alongside.run(function, items)")
+if os.getloadavg()[0] > alongside.cpu_count() / 2:
+    console.print(
+        f"Other programs keep this machine busy (load {os.getloadavg()[0]:.1f}): ratios will be lower than at rest."
+    )
 comparisons = [computing(), *waiting(part), reading()]
 console.print()
 console.print(summary(comparisons))
 if part:
-    console.print(f"≈ the loop was timed on {part} of the {PAGES} pages and scaled; ./scripts/demo --full does all.")
+    console.print(f"≈ the loop was timed on {part} of {PAGES} pages, and scaled; --full fetches them all.")
 sys.exit(0 if all(done.equal for done in comparisons) else 1)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         TaskTimeout,
         WorkerLost,
     )
+    from alongside.faces.futures import Executor
     from alongside.runtime.results import Run, Stats
 
 __version__ = "0.1.0"
@@ -32,6 +33,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "alongside.api": ("map", "imap", "run", "gather", "amap", "aimap", "advise", "cpu_count"),
     "alongside.compose_advice": ("Advice",),
+    "alongside.faces.futures": ("Executor",),
     "alongside.core.choose": ("Facts", "Plan"),
     "alongside.core.model": ("Failure", "Outcome"),
     "alongside.core.retry": ("Backoff",),
@@ -55,6 +57,7 @@ __all__ = [
     "AlongsideError",
     "BackendUnavailable",
     "Backoff",
+    "Executor",
     "Facts",
     "Failure",
     "InternalError",

@@ -46,8 +46,8 @@ def map(fn: Callable[..., Any], *iterables: Iterable[Any], **options: Any) -> li
 def imap(fn: Callable[..., Any], *iterables: Iterable[Any], ordered: bool = True, **options: Any) -> Iterator[Any]:
     """As `map`, but lazily: an iterator that takes input only as its results are taken. Endless input is fine.
 
-    At most `window` items (16,384 where not given) are taken ahead of the results. `ordered=False` gives results as they
-    complete. Leaving the iterator early ends what still runs.
+    At most `window` items (16,384 where not given) are taken ahead of the results. `ordered=False` gives results in the
+    order in which they complete. Leaving the iterator early ends what still runs.
 
     >>> import alongside, itertools
     >>> next(alongside.imap(abs, itertools.count(-3)))

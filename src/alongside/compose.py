@@ -25,6 +25,7 @@ from alongside.runtime.interrupts import shielded
 from alongside.runtime.loop import Stopwatch, name_task
 from alongside.runtime.pilot import Pilot, first_plan
 from alongside.runtime.results import Run, Stats, Values
+from alongside.runtime.service import Pushed, Service
 from alongside.runtime.source import Source
 from alongside.runtime.stream import Inbox, Stream
 
@@ -38,7 +39,7 @@ class Composition:
     def __init__(
         self,
         fn: Fn,
-        source: Source,
+        source: Source | Pushed,
         options: Options,
         deliver: Deliver,
         *,
@@ -46,6 +47,7 @@ class Composition:
         ordered: bool = True,
         eager: bool = True,
         before: Stopwatch | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         coroutine = is_coroutine_function(fn)
         self.at_home = False
@@ -69,7 +71,7 @@ class Composition:
         )
         coordinator = Coordinator(policy, crew, _Jitter(), first_index=done)
         observers = _observers(options, source.total, done)
-        self.driver = Driver(coordinator, backend, self.job, source, self._received, observers)
+        self.driver = Driver(coordinator, backend, self.job, source, self._received, observers, clock)
 
     def consider(self) -> None:
         """Move the run to a better backend, if the pilot has found one."""
@@ -85,7 +87,7 @@ class Composition:
             self.driver.move(backend, backend.crew())
 
     def drive(self) -> Finish:
-        """Run to the end, in this thread (or in a loop beside it); every backend is closed when it returns or raises."""
+        """Run to the end, in this thread or in a loop beside it. Every backend is closed when it returns or raises."""
         if self.driver.backend.capabilities.in_event_loop:
             from alongside.runtime.loops import run as run_loop
 
@@ -183,12 +185,17 @@ def values(fn: Fn, iterables: tuple[Iterable[Any], ...], given: Mapping[str, Any
     return collect.values
 
 
-def run(fn: Fn, iterables: tuple[Iterable[Any], ...], given: Mapping[str, Any]) -> Run:
-    """What `run` returns."""
+def run(
+    fn: Fn,
+    iterables: tuple[Iterable[Any], ...],
+    given: Mapping[str, Any],
+    clock: Callable[[], float] = time.monotonic,
+) -> Run:
+    """What `run` returns. `clock` is what retries and timeouts go by."""
     began = time.perf_counter()
     options = checked(fn, {"on_error": "return", **given})
     deliveries: list[Delivery] = []
-    made = _compose(fn, iterables, options, deliveries.extend)
+    made = Composition(fn, Source(iterables), options, deliveries.extend, star=len(iterables) > 1, clock=clock)
     raise_if_failed(made.drive())
     return _finished_run(made, deliveries, time.perf_counter() - began)
 
@@ -286,3 +293,14 @@ def _observers(options: Options, total: int | None, done: int) -> list[Observer]
     from alongside.observe.progress import Progress
 
     return [Progress(options.progress, total, done)]
+
+
+def needs_pickling(backend: str) -> bool:
+    """Whether what a backend runs has to be pickled."""
+    return backends.find(backend).capabilities.needs_pickling
+
+
+def serve(fn: Fn, source: Pushed, options: Options, service: Service, deliver: Deliver) -> None:
+    """Start a service that runs `fn` on whatever is pushed."""
+    made = Composition(fn, source, options, deliver, ordered=False)
+    service.start(made.driver, made.close)

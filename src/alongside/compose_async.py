@@ -1,7 +1,7 @@
 """The composition root for async code: `amap` and `aimap`.
 
 Coroutines run in the caller's own event loop, without another thread. Anything else (an ordinary function, processes)
-is driven in a thread beside the loop, so that the loop is never blocked. Must never schedule or execute anything itself.
+is driven in a thread beside the loop, so that the loop is never blocked. Must never schedule or execute anything.
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ async def values(fn: Fn, iterables: tuple[Any, ...], given: Mapping[str, Any]) -
     """What `amap` returns."""
     options = checked(fn, given)
     if _lives_in_loop(fn, options):
-        collected = [value async for value in _in_loop(fn, iterables, options, ordered=True, eager=True)]
-        return collected
+        return [value async for value in _in_loop(fn, iterables, options, ordered=True, eager=True)]
     collect = Values(options.on_error)
     made = Composition(fn, _source_beside(iterables), options, collect, star=len(iterables) > 1)
     raise_if_failed(await _beside(made.drive, made))

@@ -6,6 +6,8 @@ nothing else in the package names one.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -30,6 +32,18 @@ def names() -> list[str]:
 def register(name: str, backend: type[Backend]) -> None:
     """Add a way of executing under `name`; for tests and for other packages."""
     _registered[name] = backend
+
+
+@contextmanager
+def registered(name: str, backend: type[Backend]) -> Iterator[None]:
+    """As `register`, while the block runs."""
+    before = dict(_registered)
+    register(name, backend)
+    try:
+        yield
+    finally:
+        _registered.clear()
+        _registered.update(before)
 
 
 def find(name: str) -> type[Backend]:

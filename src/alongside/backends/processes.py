@@ -20,6 +20,7 @@ from alongside.core.ports import Capabilities
 from alongside.workers import channel as wire
 from alongside.workers.channel import Frame
 from alongside.workers.payload import all_atoms, pack, pickled, unpack, weight
+from alongside.workers.page import ONE_OF_THEM
 from alongside.workers.runner import BATCH, OFFSET, SINCE
 from alongside.workers.supervisor import Worker, supervisor
 
@@ -48,7 +49,8 @@ class ProcessesBackend:
     )
 
     def __init__(self, max_workers: int | None = None) -> None:
-        self._limit = max_workers or os.cpu_count() or 1
+        self._cpus = os.cpu_count() or 1
+        self._limit = max_workers or self._cpus
 
     def crew(self) -> Crew:
         return Crew(self._limit, depth=2, name=self.name)
@@ -71,12 +73,13 @@ class ProcessesBackend:
         self._poll.register(self._wake_read, select.POLLIN)
         self._stateful = job.initializer is not None
         timed = job.timeout is not None
-        told = (job.fn, job.star, job.coroutine, timed, job.initializer, job.initargs, os.getcwd())
+        told = (job.fn, job.star, job.coroutine, timed, job.initializer, job.initargs)
+        self._arena = supervisor.arena if supervisor.segments else None
         self._job = Frame(wire.JOB)
-        self._job_lease = pack(self._job, *pickled(told, "function"), supervisor.arena)
+        self._job_lease = pack(self._job, *pickled(told, "function", beside=supervisor.segments), self._arena)
 
     def hire(self, worker: int) -> None:
-        borrowed = supervisor.borrow()
+        borrowed = supervisor.borrow(max(1, self._cpus // self._limit))
         borrowed.stateful = self._stateful
         self._workers[worker] = borrowed
         self._batches[worker] = {}
@@ -131,7 +134,9 @@ class ProcessesBackend:
         """Pickle the items together; if that fails, one by one, so that only the culprit fails."""
         frame = Frame(wire.LONE_ITEM if len(items) == 1 else wire.BATCH, batch.id, offset)
         try:
-            lease = pack(frame, *pickled(items, "item", plain=all_atoms(items)), supervisor.arena)
+            lease = pack(
+                frame, *pickled(items, "item", plain=all_atoms(items), beside=supervisor.segments), self._arena
+            )
         except Exception as error:
             if len(items) == 1:
                 self._finish(worker, batch.id, (), (Fault(offset, error),), 0.0)
@@ -186,6 +191,8 @@ class ProcessesBackend:
             self._finish(number, frame.a, (), (Fault(frame.b, _decoded(encoded), took),), seconds)
         elif frame.kind == wire.UNREADABLE:
             self._unreadable(number, frame)
+        elif frame.kind == wire.IN_HAND:
+            process.page[OFFSET], process.page[BATCH], process.page[SINCE] = frame.a, frame.b, frame.c
         elif frame.kind == wire.RELEASE:
             self._take_leases_back(process, pickle.loads(frame.body))
         elif frame.kind == wire.UNFIT:
@@ -245,14 +252,16 @@ class ProcessesBackend:
         self._poll.unregister(fd)
         del self._by_fd[fd], self._workers[number], self._batches[number]
         running = _in_hand(process)
+        suspects = process.page[BATCH] if process.page[OFFSET] == ONE_OF_THEM else 0
         death, blameless = supervisor.verdict(process)
-        self._events.append(Lost(number, death, running, blameless))
+        self._events.append(Lost(number, death, running, suspects, blameless))
 
 
 def _in_hand(process: Worker) -> tuple[Running, ...]:
     page = process.page
     offset = page[OFFSET]
-    return (Running(page[BATCH], offset - 1, page[SINCE] * 1e-9),) if offset else ()
+    known = offset and offset != ONE_OF_THEM
+    return (Running(page[BATCH], offset - 1, page[SINCE] * 1e-9),) if known else ()
 
 
 def _modules_of(fn: Any) -> tuple[str, ...]:

@@ -11,6 +11,9 @@ GROWTH = 4
 MEMORY = 0.6
 """Weight of the newest batch in the running mean: high, since a job that turns slow must be noticed within a batch."""
 
+HEAVY = 4 << 20
+"""Bytes that a batch should not weigh more than: beyond it nothing is gained, and what is in flight fills memory."""
+
 
 class Sizer:
     """Turns observed durations into the next batch's size.
@@ -32,15 +35,17 @@ class Sizer:
         self.most = most
         self._fixed = fixed
         self._largest = 0
+        self._bytes_each = 0.0
         self.per_task: float | None = None
 
-    def record(self, count: int, seconds: float) -> None:
-        """Learn that `count` tasks took `seconds` in all."""
+    def record(self, count: int, seconds: float, nbytes: int = 0) -> None:
+        """Learn that `count` tasks took `seconds`, and `nbytes` to send, in all."""
         if count <= 0:
             return
         each = seconds / count
         self.per_task = each if self.per_task is None else self.per_task + MEMORY * (each - self.per_task)
         self._largest = max(self._largest, count)
+        self._bytes_each += MEMORY * (nbytes / count - self._bytes_each)
 
     def full(self) -> int:
         """The size that lasts the target, whatever is left to do."""
@@ -49,6 +54,8 @@ class Sizer:
         if self.per_task is None:
             return 1
         wanted = self.target / self.per_task if self.per_task > 0 else self.most
+        if self._bytes_each * wanted > HEAVY:
+            wanted = HEAVY / self._bytes_each
         return max(1, min(int(wanted), self.most, self._largest * GROWTH))
 
     def next(self, backlog: int, workers: int) -> int:

@@ -34,6 +34,7 @@ class Facts:
     wall: float = 0.0
     cpu: float = 0.0
     process_cpu: float = 0.0
+    delayed: float = 0.0
     gil_held: bool | None = None
     lateness: float | None = None
     item_bytes: int | None = None
@@ -46,8 +47,13 @@ class Facts:
 
     @property
     def waiting(self) -> float:
-        """Seconds of a task that are spent waiting."""
-        return max(0.0, self.wall - self.cpu)
+        """Seconds of a task spent waiting; not those in which it could have run, but other programs had the CPU."""
+        return max(0.0, self.wall - self.cpu - self.delayed)
+
+    @property
+    def busy(self) -> float:
+        """Seconds of a task in which it computes or could: what has to take turns for a CPU, or for the GIL."""
+        return self.wall - self.waiting
 
     @property
     def parallel_inside(self) -> bool:
@@ -107,12 +113,12 @@ def predict(facts: Facts, caps: Capabilities, workers: int) -> float:
     busy = lanes if caps.overlaps_waiting or caps.escapes_gil or caps.runs_coroutines_together else 1
     bounds = [left * wall / busy, left * _cpu_use(facts) / min(lanes, facts.cpus)]
     if not caps.escapes_gil and facts.gil_held is not False:
-        bounds.append(left * facts.cpu)  # one thread computes at a time
+        bounds.append(left * facts.busy)  # one thread computes at a time
     return caps.start_seconds * min(lanes, facts.cpus) + max(bounds) + left * _sending(facts, caps)
 
 
 def _cpu_use(facts: Facts) -> float:
-    return max(facts.cpu, facts.process_cpu) if facts.parallel_inside else facts.cpu
+    return max(facts.busy, facts.process_cpu) if facts.parallel_inside else facts.busy
 
 
 def _sending(facts: Facts, caps: Capabilities) -> float:

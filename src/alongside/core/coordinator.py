@@ -3,7 +3,8 @@
 What it is: a state machine. `handle(event, now)` takes what happened and returns what is to be done; the driver carries
 it out. It works per batch, so that its cost never lands on each task.
 
-What it owns: the queue, the workers' loads, retries, order, window, deadlines, the error policy.
+What it owns: the backlog (backlog.py), the workers and what each was given (roster.py), retries, order, window,
+deadlines, the error policy. Nobody else holds any of these: `handle` is the only way in which they change.
 
 What it must never do: block, read a clock, draw from a global random generator, touch a worker, call the user's code
 (`retry_on` and `backoff` given as functions excepted, which are pure by contract).
@@ -18,18 +19,17 @@ Guarantees (asserted by `validate`, tested by random event orders)
 
 from __future__ import annotations
 
-import heapq
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from alongside.core import events as ev
+from alongside.core.backlog import Backlog, Segment
 from alongside.core.batching import Sizer
 from alongside.core.model import Batch, Block, Death, Delivery, Failure, Fault, Part
 from alongside.core.ordering import Ordering
 from alongside.core.retry import RetryPolicy, Uniform
+from alongside.core.roster import Flight, Roster, Worker
 from alongside.exceptions import InternalError, TaskTimeout
 
 LAZY_WINDOW = 16_384
@@ -53,80 +53,28 @@ class Policy:
     total: int | None = None
 
 
-@dataclass(slots=True)
-class _Segment:
-    """Queued tasks with neighbouring indices at the same attempt; `items[position:]` are still to be sent."""
-
-    start: int
-    items: Sequence[Any]
-    attempt: int
-    position: int = 0
-
-    def __len__(self) -> int:
-        return len(self.items) - self.position
-
-
-@dataclass(slots=True)
-class _Flight:
-    """A batch at a worker: which stretches of it are done, and how many tasks are not."""
-
-    batch: Batch
-    left: int
-    done: list[tuple[int, int]] = field(default_factory=list)
-
-    def unfinished(self) -> list[tuple[int, int]]:
-        """The stretches [first, last) that have not come back."""
-        gaps, edge = [], 0
-        for first, last in [*sorted(self.done), (len(self.batch.items),) * 2]:
-            if first > edge:
-                gaps.append((edge, first))
-            edge = max(edge, last)
-        return gaps
-
-
-@dataclass(slots=True)
-class _Worker:
-    id: int
-    crew: ev.Crew
-    flights: dict[int, _Flight] = field(default_factory=dict)
-    load: int = 0
-    since: float = 0.0
-    condemned: tuple[int, int] | None = None
-    """The (batch, offset) whose deadline passed and for which the worker is being killed."""
-
-    @property
-    def name(self) -> str:
-        return f"{self.crew.name}-{self.id}"
-
-
 class Coordinator:
     """One run's scheduling. See the module's guarantees."""
 
     def __init__(self, policy: Policy, crew: ev.Crew, rng: Uniform | None = None, first_index: int = 0) -> None:
         self._policy = policy
         self._rng = rng
-        self._ordering = Ordering(policy.ordered)
-        self._ordering.next = first_index
-        self._workers: dict[int, _Worker] = {}
-        self._idle: dict[int, None] = {}
-        self._queue: deque[_Segment] = deque()
-        self._queued = 0
-        self._delayed: list[tuple[float, int, _Segment]] = []
-        self._next_batch = self._next_worker = 1
-        self._index = self._first = first_index
-        self._taken = first_index
+        self._ordering = Ordering(policy.ordered, first_index)
+        self._backlog = Backlog()
+        self._roster = Roster(crew)
+        self._sizer = Sizer(crew.target_seconds, policy.batch_size, crew.most)
+        self._batches = 0
+        self._index = self._first = self._taken = first_index
         self._settled = 0
         self._input_open = True
         self._input_error: BaseException | None = None
         self._pulling = False
-        self._horizon: int | None = None
         self._barren = 0
         self._now = 0.0
         self._commands: list[ev.Command] = []
         self._deliveries: list[Delivery] = []
         self.finished = False
         self.retried = 0
-        self._enlist(crew)
 
     # ------------------------------------------------------------------------------------------------ the one door
 
@@ -136,7 +84,7 @@ class Coordinator:
             return []
         self._now = max(now, self._now)
         _HANDLERS[type(event)](self, event)
-        self._release_delayed()
+        self._backlog.release(self._now)
         self._fill()
         self._pull()
         self._close_when_done()
@@ -144,10 +92,8 @@ class Coordinator:
 
     def wakeup(self) -> float | None:
         """When to send the next `Tick` or `Observed` at the latest, if nothing else happens."""
-        times = [self._delayed[0][0]] if self._delayed else []
-        if (deadline := self._next_deadline()) is not None:
-            times.append(deadline)
-        return min(times, default=None)
+        times = (self._backlog.next_due(), self._next_deadline())
+        return min((time for time in times if time is not None), default=None)
 
     def deadline_due(self, now: float) -> bool:
         """Whether an attempt may be overdue, so that `Observed` is wanted rather than `Tick`."""
@@ -157,7 +103,7 @@ class Coordinator:
     @property
     def crew(self) -> ev.Crew:
         """Who work goes to now."""
-        return self._crew
+        return self._roster.crew
 
     @property
     def unfinished(self) -> int:
@@ -167,7 +113,7 @@ class Coordinator:
     @property
     def workers(self) -> tuple[int, ...]:
         """The numbers of the workers in service."""
-        return tuple(self._workers)
+        return tuple(worker.id for worker in self._roster)
 
     def per_task(self) -> float | None:
         """Seconds a task takes, by the latest batches."""
@@ -177,16 +123,9 @@ class Coordinator:
 
     def _on_input(self, event: ev.InputArrived) -> None:
         self._pulling = False
-        items = event.items
-        if not items or not self._input_open:
-            return  # what arrives behind a failure that will be raised is not wanted any more
-        start, self._index = self._index, self._index + len(items)
-        self._queued += len(items)
-        last = self._queue[-1] if self._queue else None
-        if last and last.attempt == 1 and last.start + len(last.items) == start and len(last) < self._sizer.full():
-            self._queue[-1] = _Segment(last.start + last.position, [*last.items[last.position :], *items], 1)
-        else:
-            self._queue.append(_Segment(start, items, 1))
+        if event.items and self._input_open:  # what arrives behind a failure that will be raised is not wanted any more
+            self._backlog.append(self._index, event.items, join_below=self._sizer.full())
+            self._index += len(event.items)
 
     def _on_input_end(self, event: ev.InputEnded) -> None:
         self._pulling = False
@@ -194,77 +133,75 @@ class Coordinator:
         self._input_error = event.error
 
     def _on_finished(self, event: ev.Finished) -> None:
-        worker = self._workers.get(event.worker)
+        worker = self._roster.get(event.worker)
         flight = worker.flights.get(event.batch) if worker else None
         if worker is None or flight is None:
             return  # a worker we have given up on spoke after all
         self._barren = 0
         done = sum(self._succeed(worker, flight, part) for part in event.parts)
         for fault in event.faults:
-            self._mark(worker, flight, fault.offset, 1)
+            worker.mark(flight, fault.offset, 1)
             self._fail(worker, flight.batch, fault)
-        self._sizer.record(done + len(event.faults), event.seconds)
+        self._sizer.record(done + len(event.faults), event.seconds, event.nbytes)
         worker.since = self._now
-        self._after_flight(worker, flight)
+        self._roster.line_up(worker)
 
     def _on_lost(self, event: ev.Lost) -> None:
-        worker = self._workers.pop(event.worker, None)
+        worker = self._roster.lose(event.worker)
         if worker is None:
             return
-        self._idle.pop(worker.id, None)
-        charged = {} if event.blameless else self._charged(worker, event)
-        self._barren = 0 if charged or event.blameless else self._barren + 1
+        charged = _charged(worker, event)
+        self._barren = 0 if charged or event.suspects else self._barren + 1
         for flight in reversed(worker.flights.values()):
-            self._recover(worker, flight, charged)
-        if self._barren > 3 + 2 * self._crew.max_workers:
+            self._recover(worker, flight, charged, event)
+        if self._barren > 3 + 2 * self.crew.max_workers:
             self._finish(_lost(event.death))
 
     def _on_unfit(self, event: ev.Unfit) -> None:
         self._finish(event.error)
 
     def _on_observed(self, event: ev.Observed) -> None:
-        timeout = self._policy.timeout
-        for worker in list(self._workers.values()):
-            running = event.running.get(worker.id, ())
-            if timeout is None or not worker.flights or worker.condemned or worker.crew.watches_timeout:
-                continue
-            worker.since = min((task.since for task in running), default=self._now)
-            overdue = [task for task in running if task.since + timeout <= self._now]
-            if overdue:
-                worker.condemned = (overdue[0].batch, overdue[0].offset)
+        if self._policy.timeout is not None:
+            for worker in self._roster.condemn(event.running, self._policy.timeout, self._now):
                 self._commands.append(ev.Kill(worker.id))
 
     def _on_taken(self, event: ev.Taken) -> None:
         self._taken += event.count
 
     def _on_moved(self, event: ev.Moved) -> None:
-        self._idle.clear()
-        self._enlist(event.crew)
+        self._roster.enlist(event.crew)
+        known = self._sizer.per_task
+        self._sizer = Sizer(event.crew.target_seconds, self._policy.batch_size, event.crew.most)
+        self._sizer.per_task = known
 
-    def _on_tick(self, event: ev.Tick) -> None:
-        pass
+    def _on_tick(self, event: ev.Tick) -> None: ...
 
     # ----------------------------------------------------------------------------------------- outcomes of tasks
 
-    def _succeed(self, worker: _Worker, flight: _Flight, part: Part) -> int:
+    def _succeed(self, worker: Worker, flight: Flight, part: Part) -> int:
         batch, count = flight.batch, len(part.values)
-        self._mark(worker, flight, part.offset, count)
+        worker.mark(flight, part.offset, count)
         items = batch.items if count == len(batch.items) else batch.items[part.offset : part.offset + count]
         start = batch.start + part.offset
         self._settle(Block(start, items, part.values, part.seconds, worker.name, batch.attempt))
         return count
 
-    def _fail(self, worker: _Worker, batch: Batch, fault: Fault) -> None:
+    def _fail(self, worker: Worker, batch: Batch, fault: Fault) -> None:
         index, item = batch.start + fault.offset, batch.items[fault.offset]
         failure = Failure(index, item, None, fault.exception, batch.attempt, fault.seconds, worker.name)
-        delay = None if self._beyond(index) else self._policy.retry.delay(fault.exception, batch.attempt, self._rng)
+        delay = self._delay(failure)
         if delay is None:
             self._settle(failure)
             return
         self.retried += 1
-        segment = _Segment(index, [item], batch.attempt + 1)
-        heapq.heappush(self._delayed, (self._now + delay, index, segment))
+        self._backlog.put_off(Segment(index, [item], batch.attempt + 1), until=self._now + delay)
         self._commands.append(ev.Retry(failure, delay))
+
+    def _delay(self, failure: Failure) -> float | None:
+        """Seconds until the task is tried again; None where it is not."""
+        if self._backlog.beyond(failure.index):
+            return None
+        return self._policy.retry.delay(failure.exception, failure.attempts, self._rng)
 
     def _settle(self, delivery: Delivery) -> None:
         self._settled += 1 if isinstance(delivery, Failure) else len(delivery)
@@ -280,166 +217,95 @@ class Coordinator:
 
     def _draw_horizon(self, index: int) -> None:
         """Nothing behind a failure that will be raised needs to be run: a plain loop would not have reached it."""
-        if self._beyond(index):
-            return
-        self._horizon = index
-        self._input_open = False
-        kept = [segment for segment in self._queue if segment.start + segment.position < index]
-        self._queue = deque(kept)
-        self._queued = sum(map(len, kept))
-        self._delayed = [entry for entry in self._delayed if entry[2].start < index]
-        heapq.heapify(self._delayed)
+        if not self._backlog.beyond(index):
+            self._backlog.cut(index)
+            self._input_open = False
 
-    def _beyond(self, index: int) -> bool:
-        return self._horizon is not None and index >= self._horizon
+    def _recover(self, worker: Worker, flight: Flight, charged: Mapping[_Place, float], event: ev.Lost) -> None:
+        """What a lost worker had of a batch: the task in hand has failed, the others are sent again as they were.
 
-    def _mark(self, worker: _Worker, flight: _Flight, offset: int, count: int) -> None:
-        flight.done.append((offset, offset + count))
-        flight.left -= count
-        worker.load -= count
-        if flight.left < 0:
-            raise InternalError(f"batch {flight.batch.id}: more tasks came back than were sent")
-
-    def _after_flight(self, worker: _Worker, flight: _Flight) -> None:
-        if flight.left == 0:
-            del worker.flights[flight.batch.id]
-        if self._has_room(worker):
-            self._idle[worker.id] = None
-
-    # ------------------------------------------------------------------------------------------- lost workers
-
-    def _charged(self, worker: _Worker, event: ev.Lost) -> dict[tuple[int, int], _Blame]:
-        """Which tasks pay for the loss: those in hand; after a timeout only the one that was overdue."""
-        if worker.condemned is not None:
-            timeout = self._policy.timeout or 0.0
-            return {worker.condemned: lambda index, item: TaskTimeout(timeout, index)}
-        return {(task.batch, task.offset): partial(_lost, event.death) for task in event.running}
-
-    def _recover(self, worker: _Worker, flight: _Flight, charged: dict[tuple[int, int], _Blame]) -> None:
+        Of suspects, one of which was in hand, each is sent again alone: what kills again is then found out.
+        """
         batch = flight.batch
-        for first, last in reversed(flight.unfinished()):
-            cuts = sorted({first, last, *(cut for (b, o) in charged if b == batch.id for cut in (o, o + 1))})
-            cuts = [cut for cut in cuts if first <= cut <= last]
-            for a, b in reversed(list(zip(cuts, cuts[1:], strict=False))):
-                blame = charged.get((batch.id, a)) if b == a + 1 else None
-                if blame is not None:
-                    error = blame(batch.start + a, batch.items[a])
-                    self._fail(worker, batch, Fault(a, error, self._now - worker.since))
-                elif not self._beyond(batch.start + a):
-                    self._queue.appendleft(_Segment(batch.start + a, batch.items[a:b], batch.attempt))
-                    self._queued += b - a
+        culprits = {offset: since for (number, offset), since in charged.items() if number == batch.id}
+        suspected = batch.id == event.suspects and not event.blameless
+        for first, last in flight.pieces(range(len(batch.items)) if suspected else culprits):
+            if first in culprits:
+                error = self._blame(worker, event.death, batch.start + first, batch.items[first])
+                self._fail(worker, batch, Fault(first, error, max(0.0, self._now - culprits[first])))
+            else:
+                self._backlog.put_back(Segment(batch.start + first, batch.items[first:last], batch.attempt))
+
+    def _blame(self, worker: Worker, death: Death, index: int, item: Any) -> BaseException:
+        if worker.condemned is not None:
+            return TaskTimeout(self._policy.timeout or 0.0, index)
+        return _lost(death, index, item)
 
     # --------------------------------------------------------------------------------------------- giving out work
 
-    def _enlist(self, crew: ev.Crew) -> None:
-        self._crew = crew
-        previous = getattr(self, "_sizer", None)
-        self._sizer = Sizer(crew.target_seconds, self._policy.batch_size, crew.most)
-        if previous is not None:
-            self._sizer.per_task = previous.per_task
-
     def _fill(self) -> None:
-        while self._queue and not self.finished:
-            worker = self._free_worker()
+        while self._backlog.ready and not self.finished:
+            worker = self._next_worker()
             if worker is None:
                 return
             self._dispatch(worker)
 
-    def _free_worker(self) -> _Worker | None:
-        while self._idle:
-            worker = self._workers[next(iter(self._idle))]
-            if self._has_room(worker):
-                return worker
-            del self._idle[worker.id]
-        if self._in_service() < self._crew.max_workers:
-            return self._hire()
-        return None
-
-    def _in_service(self) -> int:
-        return sum(worker.crew is self._crew for worker in self._workers.values())
-
-    def _hire(self) -> _Worker:
-        worker = _Worker(self._next_worker, self._crew)
-        self._next_worker += 1
-        self._workers[worker.id] = worker
-        self._idle[worker.id] = None
-        self._commands.append(ev.Hire(worker.id))
+    def _next_worker(self) -> Worker | None:
+        """Somebody empty, somebody new, or, where batches are brief, somebody who will soon want the next one."""
+        worker = self._roster.next_empty() or self._hire()
+        if worker is None and self._sizer.expected(self._sizer.full()) < self.crew.prefetch_below:
+            worker = self._roster.next_ahead()
         return worker
 
-    def _has_room(self, worker: _Worker) -> bool:
-        crew = worker.crew
-        if crew is not self._crew or worker.condemned:
-            return False
-        if crew.slots > 1:
-            return worker.load < crew.slots
-        if not worker.flights:
-            return True
-        return len(worker.flights) < crew.depth and self._sizer.expected(self._sizer.full()) < crew.prefetch_below
+    def _hire(self) -> Worker | None:
+        worker = self._roster.hire()
+        if worker is not None:
+            self._commands.append(ev.Hire(worker.id))
+        return worker
 
-    def _dispatch(self, worker: _Worker) -> None:
-        batch = self._next_of_queue(self._share(worker))
-        if not worker.flights:
-            worker.since = self._now
-        worker.flights[batch.id] = _Flight(batch, len(batch.items))
-        worker.load += len(batch.items)
-        # Whoever still has room goes to the back of the line, so that the emptiest are served first.
-        del self._idle[worker.id]
-        if self._has_room(worker):
-            self._idle[worker.id] = None
+    def _dispatch(self, worker: Worker) -> None:
+        tasks = self._backlog.take(self._share(worker))
+        self._batches += 1
+        batch = Batch(self._batches, tasks.start, tasks.items, tasks.attempt)
+        worker.give(batch, self._now)
+        self._roster.line_up(worker)
         self._commands.append(ev.Dispatch(worker.id, batch))
 
-    def _share(self, worker: _Worker) -> int:
-        if self._crew.slots > 1:
-            return self._crew.slots + self._reserve() - worker.load
-        return self._sizer.next(self._backlog(), self._crew.max_workers)
+    def _share(self, worker: Worker) -> int:
+        if self.crew.slots > 1:
+            return self.crew.slots + self._reserve() - worker.load
+        return self._sizer.next(self._left(), self.crew.max_workers)
 
     def _reserve(self) -> int:
         """Tasks a many-slotted worker holds beyond its slots, so that a free slot need not wait for the next batch."""
-        return min(self._crew.slots, 256)
+        return min(self.crew.slots, 256)
 
-    def _backlog(self) -> int:
+    def _left(self) -> int:
+        """Tasks that are still to be sent, as far as that is known."""
+        ready = self._backlog.ready
         if not self._input_open:
-            return self._queued
+            return ready
         if self._policy.total is None:
             return 1 << 40
-        return max(self._queued, self._policy.total - self._index + self._queued)
-
-    def _next_of_queue(self, count: int) -> Batch:
-        segment = self._queue[0]
-        a, b = segment.position, min(segment.position + count, len(segment.items))
-        whole = a == 0 and b == len(segment.items)
-        batch = Batch(
-            self._next_batch, segment.start + a, segment.items if whole else segment.items[a:b], segment.attempt
-        )
-        self._next_batch += 1
-        self._queued -= b - a
-        segment.position = b
-        if not len(segment):
-            self._queue.popleft()
-        return batch
-
-    def _release_delayed(self) -> None:
-        while self._delayed and self._delayed[0][0] <= self._now:
-            segment = heapq.heappop(self._delayed)[2]
-            self._queue.appendleft(segment)
-            self._queued += 1
+        return max(ready, self._policy.total - (self._index - self._first) + ready)
 
     # ------------------------------------------------------------------------------------------ input and window
 
     def _pull(self) -> None:
         if self._pulling or not self._input_open or self.finished:
             return
-        goal = self._goal()
-        wanted = min(goal - self._queued, self._room())
-        if wanted > 0 and 2 * self._queued <= goal:
+        goal, ready = self._goal(), self._backlog.ready
+        wanted = min(goal - ready, self._room())
+        if wanted > 0 and 2 * ready <= goal:
             self._pulling = True
             self._commands.append(ev.Pull(wanted))
 
     def _goal(self) -> int:
         """Tasks to have at hand: what the workers can take, and one more batch."""
-        if self._crew.slots > 1:
-            return self._crew.max_workers * self._crew.slots + self._reserve()
-        return (self._crew.max_workers * self._crew.depth + 1) * self._sizer.full()
+        crew = self.crew
+        if crew.slots > 1:
+            return crew.max_workers * crew.slots + self._reserve()
+        return (crew.max_workers * crew.depth + 1) * self._sizer.full()
 
     def _room(self) -> int:
         if self._policy.eager:
@@ -449,16 +315,11 @@ class Coordinator:
     # ------------------------------------------------------------------------------------------ deadlines and end
 
     def _next_deadline(self) -> float | None:
-        if self._policy.timeout is None:
-            return None
-        watched = (
-            w.since for w in self._workers.values() if w.flights and not w.condemned and not w.crew.watches_timeout
-        )
-        earliest = min(watched, default=None)
-        return None if earliest is None else earliest + self._policy.timeout
+        timeout = self._policy.timeout
+        return None if timeout is None else self._roster.next_deadline(timeout)
 
     def _close_when_done(self) -> None:
-        if not self.finished and not self._input_open and self._horizon is None and self.unfinished == 0:
+        if not self.finished and not self._input_open and self._backlog.horizon is None and self.unfinished == 0:
             self._finish(self._input_error)
 
     def _finish(self, error: BaseException | None = None, failure: Failure | None = None) -> None:
@@ -482,29 +343,35 @@ class Coordinator:
 
     def validate(self) -> None:
         """Assert the invariants; raises `InternalError` naming the one that is broken. For tests: costs O(state)."""
-        flights = [f for w in self._workers.values() for f in w.flights.values()]
-        _require(self._queued == sum(map(len, self._queue)), "the queue's count is its length")
-        for worker in self._workers.values():
-            _require(worker.load == sum(f.left for f in worker.flights.values()), "a worker's load is what it holds")
-            _require(worker.load >= 0, "a load is never negative")
-            _require(worker.crew.slots > 1 or len(worker.flights) <= worker.crew.depth, "no worker is given too much")
-        _require(self._in_service() <= self._crew.max_workers, "no more workers than allowed")
-        _require(all(self._workers[w].crew is self._crew for w in self._idle), "only the present crew is idle")
-        held = [*_indices(self._queue), *_indices(segment for _, _, segment in self._delayed)]
-        held += [f.batch.start + o for f in flights for a, b in f.unfinished() for o in range(a, b)]
+        broken = self._roster.broken()
+        _require(not broken, broken)
+        _require(self._backlog.counted(), "the backlog's count is its length")
+        batches = [flight for worker in self._roster for flight in worker.flights.values()]
+        in_flight = [f.batch.start + offset for f in batches for a, b in f.unfinished() for offset in range(a, b)]
+        held = [*self._backlog.indices(), *in_flight]
         _require(len(held) == len(set(held)), "a task is held in one place only")
-        if self._horizon is None:
+        if self._backlog.horizon is None:
             _require(len(held) == self.unfinished, "every task is held or settled")
-        if self._policy.window and not self._policy.eager:
-            _require(self._index - self._taken <= self._policy.window, "the window is kept")
+        _require(self._policy.window is None or self._pulling or self._room() >= 0, "the window is kept")
 
 
-def _indices(segments: Iterable[_Segment]) -> list[int]:
-    return [s.start + o for s in segments for o in range(s.position, len(s.items))]
+_Place = tuple[int, int]
+"""A batch's number and an offset in it."""
 
 
-_Blame = Callable[[int, Any], BaseException]
-"""Makes the exception of the task with this index and item that a lost worker had in hand."""
+def _charged(worker: Worker, event: ev.Lost) -> dict[_Place, float]:
+    """Which tasks pay for the loss, and since when each ran.
+
+    Those in hand; after a timeout only the one that was overdue; of suspects, the last one left.
+    """
+    if event.blameless:
+        return {}
+    culprits = event.running if worker.condemned is None else (worker.condemned,)
+    charged = {(task.batch, task.offset): task.since for task in culprits}
+    suspected = worker.flights.get(event.suspects)
+    if suspected is not None and suspected.left == 1:
+        charged[event.suspects, suspected.unfinished()[0][0]] = worker.since
+    return charged
 
 
 def _lost(death: Death, index: int | None = None, item: Any = None) -> BaseException:

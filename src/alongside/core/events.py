@@ -30,25 +30,31 @@ class InputEnded:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """Some (or all) tasks of a batch are done. `seconds` is the time the worker spent on them altogether."""
+    """Some (or all) tasks of a batch are done.
+
+    `seconds` is the time the worker spent on them altogether, `nbytes` what was sent there and back for them.
+    """
 
     worker: int
     batch: int
     parts: Sequence[Part] = ()
     faults: Sequence[Fault] = ()
     seconds: float = 0.0
+    nbytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
     """A worker is gone. `running` is what it had in its hands; `death` says how it ended.
 
+    `suspects` is a batch of which one task was in hand without it being known which (0: none).
     `blameless` means that no task can have caused it (its parent process went, it was let go), so none is charged.
     """
 
     worker: int
     death: Death = Death()
     running: Sequence[Running] = ()
+    suspects: int = 0
     blameless: bool = False
 
 
@@ -152,8 +158,8 @@ class Crew:
 
     `max_workers` slots, each given up to `depth` batches at once, the second only where batches are expected to last
     less than `prefetch_below` seconds; `target_seconds` is how long a batch should last; `most` tasks at most in one.
-    `watches_timeout` is true where the backend itself ends an attempt that takes too long. `slots` is how many tasks one
-    worker runs at the same time.
+    `watches_timeout` is true where the backend itself ends an attempt that takes too long. `slots` is how many tasks
+    one worker runs at the same time.
     """
 
     max_workers: int

@@ -15,10 +15,10 @@ class Ordering:
     per delivery (not per task).
     """
 
-    def __init__(self, ordered: bool = True) -> None:
+    def __init__(self, ordered: bool = True, first: int = 0) -> None:
         self._ordered = ordered
         self._early: dict[int, Delivery] = {}
-        self.next = 0
+        self.next = first
         self.held = 0
 
     def add(self, delivery: Delivery) -> list[Delivery]:

@@ -37,9 +37,10 @@ class Capabilities:
 class Backend(Protocol):
     """One way of executing, for one run.
 
-    Made with the number of workers wanted (None: as many as suit). The driver calls `crew` once, `open` once, then `hire`, `dispatch` and `kill` as the coordinator commands, `wait`
-    again and again, and `close` at the end, whatever happened. Every method but `wait` returns at once. All but `wait`
-    are called under the driver's lock, from any thread; `wait` is called without it, by one thread at a time.
+    Made with the number of workers wanted (None: as many as suit). The driver calls `crew` once, `open` once, then
+    `hire`, `dispatch` and `kill` as the coordinator commands, `wait` again and again, and `close` at the end, whatever
+    happened. Every method but `wait` returns at once. All but `wait` are called under the driver's lock, from any
+    thread; `wait` is called without it, by one thread at a time.
     """
 
     name: ClassVar[str]

@@ -18,10 +18,10 @@ class Uniform(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Seconds to wait before attempt *n + 1*: `base * factor**(n - 1)`, at most `cap`, less a random share of up to `jitter`.
+    """Seconds to wait before attempt *n + 1*: `base * factor**(n - 1)`, at most `cap`, less a random share.
 
-    Jitter keeps many failed tasks from coming back at the same instant; the scheme is the "decorrelated" family of
-    M. Brooker, *Exponential Backoff And Jitter* (2015).
+    `jitter` is the largest such share, from 0 to 1. It keeps many failed tasks from coming back at the same instant;
+    the scheme is the "decorrelated" family of M. Brooker, *Exponential Backoff And Jitter* (2015).
 
     >>> Backoff(base=1, jitter=0).delay(3, None)
     4.0

@@ -12,9 +12,9 @@ COROUTINE = 0x80 | 0x100
 
 
 def is_coroutine_function(fn: Any) -> bool:
-    """Whether calling `fn` gives something to await: an async function, also behind a partial, a method or `__call__`."""
+    """Whether calling `fn` gives something to await: an async function, also in a partial, a method or `__call__`."""
     for _ in range(16):
-        code = _code(fn) or _code(getattr(type(fn), "__call__", None))
+        code = _code(fn) or _code(getattr(type(fn), "__call__", None))  # noqa: B004  (its code is wanted)
         if code is not None:
             return bool(code.co_flags & COROUTINE) or hasattr(fn, "_is_coroutine_mark")
         inner = getattr(fn, "func", None)

@@ -53,7 +53,7 @@ class Driver:
         self._deliver = deliver
         self._observers = list(observers)
         self._clock = clock
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._homes: dict[int, Backend] = {}
         self._opened: list[Backend] = []
         self._lingering: list[Backend] = []
@@ -75,7 +75,7 @@ class Driver:
         """From here on, work goes to another backend. What the old one has in hand it finishes, unless that would be in
         this thread, which now has other things to do: what it has not begun yet is then sent again.
         """
-        with self._lock:
+        with self.lock:
             self._open(backend)
             old, self.backend = self.backend, backend
             self.feed(ev.Moved(crew))
@@ -88,7 +88,7 @@ class Driver:
 
     def close(self) -> None:
         """End what still runs. The run is over, however it ended."""
-        with self._lock:
+        with self.lock:
             opened, self._opened = self._opened, []
         for backend in opened:
             if not backend.capabilities.in_event_loop:  # those are closed in their loop, by `close_async`
@@ -97,7 +97,7 @@ class Driver:
 
     def stop(self) -> None:
         """End the run early: nothing more is started. From any thread; whoever drives it closes it."""
-        with self._lock:
+        with self.lock:
             if self.finish is None:
                 self.finish = ev.Finish()
                 self.on_finish()
@@ -148,7 +148,7 @@ class Driver:
         if not wanted or self.finish is not None:
             return
         items, ended, error = self._source.take(wanted)
-        with self._lock:
+        with self.lock:
             self.feed(ev.InputArrived(items))
             if ended:
                 self.feed(ev.InputEnded(error))
@@ -167,7 +167,7 @@ class Driver:
 
     def feed(self, event: ev.Event) -> None:
         """One event: decide, act. From any thread."""
-        with self._lock:
+        with self.lock:
             now = self._clock()
             commands = self.coordinator.handle(event, now)
             for command in commands:

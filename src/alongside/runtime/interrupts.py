@@ -17,8 +17,8 @@ from typing import Any
 def shielded() -> Iterator[None]:
     """Hold back SIGINT while the block runs.
 
-    Why not `pthread_sigmask`: it would be inherited by processes started meanwhile, and Python's own handler runs between
-    two bytecodes whatever the mask says about a signal that has already come. Only the main thread can and need do this.
+    Why not `pthread_sigmask`: processes started meanwhile would inherit it, and Python's own handler runs between two
+    bytecodes whatever the mask says about a signal that has already come. Only the main thread can and need do this.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def run(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run `make()` in a fresh event loop and return what it returns: in this thread, or beside a loop that runs in it."""
+    """Run `make()` in a fresh event loop, in this thread or beside a loop that runs in it; what it returns."""
     if not _in_loop():
         with asyncio.Runner() as runner:
             return runner.run(make())

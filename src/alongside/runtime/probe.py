@@ -31,8 +31,8 @@ class GilWatch:
     """Finds out whether the GIL is held by how late a thread wakes.
 
     A thread that wants to run while another holds the GIL must wait until the holder is told to let go, one switch
-    interval (5 ms) later; where the holder releases it by itself the thread wakes on time. Time in which this thread had
-    no CPU is not counted: waiting for the GIL is sleep, not that.
+    interval (5 ms) later; where the holder releases it by itself the thread wakes on time. Time in which this thread
+    had no CPU is not counted: waiting for the GIL is sleep, not that.
 
     Cost: one thread for the few milliseconds it samples. `time.sleep` rather than a timed lock: it measures the wake
     alone.

@@ -30,9 +30,9 @@ class Stats:
 class Run:
     """Everything one call of `alongside.run` brought.
 
-    `results`: what `map` would give under the same `on_error` ("return" puts a `Failure` in a failed task's place, "skip"
-    leaves it out). `outcomes`: one `Outcome` per task, made when asked for. `failures`: the failed ones; their `item`s
-    can be run again. `plan`: the backend and why. `stats`: the run in numbers.
+    `results`: what `map` would give under the same `on_error` ("return" puts a `Failure` in a failed task's place,
+    "skip" leaves it out). `outcomes`: one `Outcome` per task, made when asked for. `failures`: the failed ones; their
+    `item`s can be run again. `plan`: the backend and why. `stats`: the run in numbers.
     """
 
     plan: Plan
@@ -87,7 +87,8 @@ class Run:
 
     def __repr__(self) -> str:
         s = self.stats
-        return f"<Run of {s.tasks} tasks: {s.succeeded} succeeded, {s.failed} failed, {s.seconds:.3g} s on {self.plan.backend}>"
+        ended = f"{s.succeeded} succeeded, {s.failed} failed"
+        return f"<Run of {s.tasks} tasks: {ended}, {s.seconds:.3g} s on {self.plan.backend}>"
 
 
 async def _wait_for(awaitable: Any) -> Any:

@@ -34,8 +34,10 @@ class Inbox:
 
 
 class Stream:
-    """Pulls deliveries out of a run. A backend that works in the caller is stepped by the caller; any other is driven by
-    a thread, so that workers stay busy and timeouts are kept while the consumer does something else.
+    """Pulls deliveries out of a run.
+
+    A backend that works in the caller is stepped by the caller; any other is driven by a thread, so that workers stay
+    busy and timeouts are kept while the consumer does something else.
     """
 
     def __init__(self, driver: Driver, inbox: Inbox, consider: Callable[[], None]) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # What a frame says. To a worker:
 JOB, BATCH, LONE_ITEM, END, AGAIN = 1, 2, 3, 4, 5
 # From a worker:
-RESULTS, LONE_RESULT, FAULT, UNFIT, UNREADABLE = 11, 12, 13, 14, 15
+RESULTS, LONE_RESULT, FAULT, UNFIT, UNREADABLE, IN_HAND = 11, 12, 13, 14, 15, 17
 # Both ways, since both write segments that the other maps:
 RELEASE = 16
 # Between the parent and the zygote:
@@ -55,7 +55,9 @@ class Channel:
     def __init__(self, socket: Any) -> None:
         self.socket = socket
         self.closed = False
-        self._rest = b""
+        self._rest = bytearray()
+        self._missing = 0
+        """Bytes until the frame that has begun is whole: nothing is parsed before."""
         self._fds: list[int] = []
         self._unsent: list[tuple[memoryview, int | None]] = []
 
@@ -117,18 +119,23 @@ class Channel:
         if not data:
             self._gone()
             return []
-        return self._parse(self._rest + data if self._rest else data)
+        if not self._rest:
+            return self._parse(data)
+        self._rest += data
+        return self._parse(self._rest) if len(self._rest) >= self._missing else []
 
-    def _parse(self, data: bytes) -> list[Frame]:
+    def _parse(self, data: bytes | bytearray) -> list[Frame]:
         frames, at, size = [], 0, HEADER.size
+        self._missing = 0
         while len(data) - at >= size:
             length, kind, fds, a, b, c = HEADER.unpack_from(data, at)
             if len(data) - at < size + length:
+                self._missing = size + length
                 break
-            body = data[at + size : at + size + length]
+            body = bytes(data[at + size : at + size + length])
             frames.append(Frame(kind, a, b, c, body, self._fds.pop(0) if fds else None))
             at += size + length
-        self._rest = data[at:]
+        self._rest = bytearray(data[at:])
         return frames
 
     # -------------------------------------------------------------------------------------------------- the end

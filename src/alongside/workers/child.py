@@ -2,6 +2,13 @@
 
 Owns one socket, one slot of the shared page, and the job it works for. Must never schedule, and never import what only
 the parent needs: its start is part of every cold call.
+
+Guarantees
+  - Whatever a task does to this process harms this process at most: the page names the task in hand (or the batch, where
+    it cannot be known which task of it), so that the parent charges that one and sends the others elsewhere.
+  - The next call in this worker begins as in a new one (surroundings.py), or the worker leaves.
+  - What a task printed is written out before its result is sent.
+  - A child that a task forks takes no part in any of this: it ends where the task's function ends.
 """
 
 from __future__ import annotations
@@ -20,20 +27,24 @@ from alongside.workers.channel import (
     BATCH,
     END,
     FAULT,
+    IN_HAND,
     JOB,
     LONE_ITEM,
     LONE_RESULT,
     RELEASE,
     RESULTS,
+    SETUP,
     UNFIT,
     UNREADABLE,
     Channel,
     Frame,
 )
-from alongside.workers.page import slot
+from alongside.workers.page import ONE_OF_THEM, ToldPage, slot
 from alongside.workers.payload import all_atoms, pack, pickled, unpack
 from alongside.workers.runner import BATCH as BATCH_FIELD
-from alongside.workers.runner import OFFSET, Awaiter, Runner, caller
+from alongside.workers.runner import OFFSET, SINCE, Awaiter, Runner, caller
+from alongside.workers.surroundings import Birthmarks, adopt
+from alongside.workers.zygote import flush_streams, leave
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,39 +62,79 @@ IDLE = 60.0
 def work(socket: int, number: int, page: int) -> int:
     """The worker's life; its exit status."""
     memory = mmap.mmap(page, 0)
-    worker = Worker(Channel(_socket.socket(fileno=socket)), slot(memory, number))
-    while worker.serve():
-        pass
+    return _live(Worker(Channel(_socket.socket(fileno=socket)), slot(memory, number), Arena()), [])
+
+
+def work_over(channel: Channel, frames: list[Frame]) -> int:
+    """As `work`, where there is only a channel: no shared page, no memory files. `frames` have come already."""
+    worker = Worker(channel, None, None)
+    return _live(worker, frames)
+
+
+def _live(worker: Worker, frames: list[Frame]) -> int:
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=worker.forsake)
+    going_on = worker.obey(frames)
+    while going_on:
+        going_on = worker.serve()
     return 0
 
 
 class Worker:
     """The receiving loop and the job at hand."""
 
-    def __init__(self, channel: Channel, page: Any) -> None:
+    def __init__(self, channel: Channel, page: Any, arena: Arena | None) -> None:
         self._channel = channel
-        self._page = page
+        self._page = page = ToldPage(self._tell) if page is None else page
         self._sending = allocate_lock()
         self._job: Job | None = None
         self._kept: list[tuple[int, int, int, list[Any], Any]] = []
         self._sent = 0
-        self._arena = Arena()
+        self._arena = arena
         self._leases = Leases()
         self._ticker = Ticker(page)
+        self._birthmarks = Birthmarks()
+        self._misfit: BaseException | None = None
+        self._spoiled = False
+        self._forsaken = False
         self._poll = select.poll()
         self._poll.register(channel, select.POLLIN)
 
     def serve(self) -> bool:
-        """Deal with the next frames; False when the parent is gone or has had nothing to do for long."""
+        """Deal with the next frames; False when the parent is gone, has had nothing to do for long, or had better find
+        another worker.
+        """
         if self._job is None and not self._poll.poll(IDLE * 1000):
             return False
-        for frame in self._channel.receive():
+        return self.obey(self._channel.receive())
+
+    def obey(self, frames: list[Frame]) -> bool:
+        """Deal with these frames; False when it is time to leave."""
+        for frame in frames:
             self._kept = [kept for kept in self._kept if kept[0] > frame.c]
             _HANDLERS[frame.kind](self, frame)
+            if self._spoiled or self._channel.closed:
+                return False
         return not self._channel.closed
+
+    def forsake(self) -> None:
+        """In a child that a task forked: nothing here is its business."""
+        self._forsaken = True
+        self._channel.socket.close()
+        if self._job is not None:
+            self._job.runner.forsake()
+
+    def _on_setup(self, frame: Frame) -> None:
+        try:
+            self._misfit = None
+            adopt(frame.body)
+        except OSError as error:
+            self._misfit = error  # told when there is a job, which somebody waits for
 
     def _on_job(self, frame: Frame) -> None:
         try:
+            if self._misfit is not None:
+                raise self._misfit
             self._job = Job(unpack(frame, self._leases, private=True), self)
         except BaseException as error:
             self._send(Frame(UNFIT, frame.a, body=_encode(error)))
@@ -93,28 +144,34 @@ class Worker:
             self._job.close()
         self._job, self._kept = None, []
         self._ticker.forget()
+        self._spoiled = not self._birthmarks.restore(self._ticker.threads)
 
     def _on_batch(self, frame: Frame) -> None:
         if self._job is None:
             return  # the job could not be made ready, and the parent has been told
         page = self._page
-        page[BATCH_FIELD], page[OFFSET] = frame.a, frame.b + 1
+        alone = frame.kind == LONE_ITEM
+        page[SINCE], page[BATCH_FIELD] = time.monotonic_ns(), frame.a
+        page[OFFSET] = frame.b + 1 if alone else ONE_OF_THEM
         try:
             items = unpack(frame, self._leases, private=True)
         except BaseException as error:
             page[OFFSET] = 0
-            self._send(Frame(UNREADABLE, frame.a, frame.b, frame.kind == LONE_ITEM, _encode(error)))
+            self._send(Frame(UNREADABLE, frame.a, frame.b, alone, _encode(error)))
             return
         runner = self._job.runner
         if len(items) > 1:
             self._ticker.watch(runner)
         runner.run(frame.a, frame.b, items)
+        if self._channel.closed:  # one of these tasks has closed it, since nobody else would
+            page[OFFSET] = frame.b + 1 if alone else ONE_OF_THEM
         del items
         self._return_leases()
 
     def _on_release(self, frame: Frame) -> None:
         for lease in _pickle.loads(frame.body):
-            self._arena.release(lease)
+            if self._arena is not None:
+                self._arena.release(lease)
 
     def _on_again(self, frame: Frame) -> None:
         """The parent could not rebuild these results: send them one by one, so that only the culprit is lost."""
@@ -128,6 +185,9 @@ class Worker:
 
     def emit(self, batch: int, stretches: list[Stretch], broken: list[Broken], seconds: float) -> None:
         """Send what a batch (or a part of it) came to."""
+        if self._forsaken:
+            _end_child(broken)
+        flush_streams()
         for offset, values, took in stretches:
             self._send_values(batch, offset, values, took, seconds)
             seconds = 0.0
@@ -140,7 +200,11 @@ class Worker:
         kind = RESULTS if len(values) > 1 else LONE_RESULT
         frame = Frame(kind, batch, offset, self._sent + 1)
         try:
-            pack(frame, *pickled((values, took, seconds), "result", plain=plain, reply=True), self._arena)
+            pack(
+                frame,
+                *pickled((values, took, seconds), "result", plain=plain, reply=True, beside=self._arena is not None),
+                self._arena,
+            )
         except BaseException as error:
             if len(values) == 1:
                 self._send_fault(batch, offset, error, took if isinstance(took, float) else took[0], seconds)
@@ -162,6 +226,9 @@ class Worker:
         with self._sending:
             self._channel.send(frame)
 
+    def _tell(self, fields: list[int]) -> None:
+        self._send(Frame(IN_HAND, fields[OFFSET], fields[BATCH_FIELD], fields[SINCE]))
+
     def _return_leases(self) -> None:
         """Tell the parent which of its segments are not used any more, so that it can write them again."""
         if released := self._leases.released():
@@ -169,6 +236,7 @@ class Worker:
 
 
 _HANDLERS = {
+    SETUP: Worker._on_setup,
     JOB: Worker._on_job,
     BATCH: Worker._on_batch,
     LONE_ITEM: Worker._on_batch,
@@ -182,9 +250,7 @@ class Job:
     """The function of the run this worker works for, ready to be called."""
 
     def __init__(self, told: tuple[Any, ...], worker: Worker) -> None:
-        fn, star, coroutine, timed, initializer, initargs, folder = told
-        if folder != os.getcwd():
-            os.chdir(folder)
+        fn, star, coroutine, timed, initializer, initargs, *_ = told
         self._awaiter = Awaiter()
         if initializer is not None:
             initializer(*initargs)
@@ -219,6 +285,11 @@ class Ticker:
         elif self._parked:
             self._ring()
 
+    @property
+    def threads(self) -> int:
+        """How many threads it has."""
+        return int(self._started)
+
     def forget(self) -> None:
         """There is no job any more."""
         self._runner = None
@@ -248,6 +319,19 @@ class Ticker:
             self._bell.release()
         except RuntimeError:
             pass  # it has been rung already and not been heard yet
+
+
+def _end_child(broken: list[Broken]) -> None:
+    """End a child that a task forked and that came back from the task's function, as a process of its own would end."""
+    import sys
+
+    for _, error, _ in broken:
+        if not isinstance(error, SystemExit):
+            sys.excepthook(type(error), error, error.__traceback__)
+            leave(1)
+        if error.code is not None:
+            leave(error.code if isinstance(error.code, int) else 1)
+    leave(0)
 
 
 def _encode(error: BaseException) -> bytes:

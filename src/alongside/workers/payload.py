@@ -27,8 +27,11 @@ def all_atoms(values: Any) -> bool:
     return ATOMS.issuperset(map(type, values))
 
 
-def pickled(content: Any, what: str, *, plain: bool = False, reply: bool = False) -> tuple[bytes, list[Any]]:
-    """`content` as bytes, and its large buffers. `plain`: nothing in it needs more than C pickle.
+def pickled(
+    content: Any, what: str, *, plain: bool = False, reply: bool = False, beside: bool = True
+) -> tuple[bytes, list[Any]]:
+    """`content` as bytes, and its large buffers. `plain`: nothing in it needs more than C pickle; `beside`: buffers may
+    travel beside the bytes.
 
     Raises `NotPicklable` where it cannot be sent.
     """
@@ -37,12 +40,12 @@ def pickled(content: Any, what: str, *, plain: bool = False, reply: bool = False
     from alongside.transport import pickling
 
     buffers: list[Any] = []
-    return pickling.dumps(content, buffers, reply=reply, what=what), buffers
+    return pickling.dumps(content, buffers if beside else None, reply=reply, what=what), buffers
 
 
-def pack(frame: Frame, data: bytes, buffers: list[Any], arena: Arena) -> int:
-    """Have `frame` carry what `pickled` gave; the lease it took, or 0."""
-    if not buffers and len(data) <= IN_BAND:
+def pack(frame: Frame, data: bytes, buffers: list[Any], arena: Arena | None) -> int:
+    """Have `frame` carry what `pickled` gave; the lease it took, or 0. Without an arena all goes through the socket."""
+    if arena is None or (not buffers and len(data) <= IN_BAND):
         frame.body = data
         return 0
     frame.fd, lease, frame.body = arena.write(data, buffers)

@@ -58,6 +58,7 @@ class Runner:
         self._broken: list[Broken] = []
         self._values: list[Any] = []
         self._times: list[float] | None = None
+        self._items: Sequence[Any] = ()
         self._first = 0
         self._emitted_at = 0
         self.stopped = False
@@ -65,8 +66,10 @@ class Runner:
     def run(self, batch: int, offset: int, items: Sequence[Any]) -> None:
         """Run `items`, which are tasks `offset`, `offset + 1`, … of the batch."""
         page = self._page
-        page[OFFSET] = 0
-        page[BATCH] = batch
+        self._items = items
+        if page[BATCH] != batch:
+            page[OFFSET] = 0
+            page[BATCH] = batch
         begun = self._emitted_at = page[SINCE] = monotonic_ns()
         self._open_stretch(offset)
         position, count = 0, len(items)
@@ -93,6 +96,13 @@ class Runner:
                 now = monotonic_ns()
                 spent, self._emitted_at = now - self._emitted_at, now
                 self._emit(self._page[BATCH], stretches, broken, spent * 1e-9)
+
+    def forsake(self) -> None:
+        """In a child that a task forked: run nothing after that task, and take over no lock another thread held."""
+        self.stopped = True
+        self._lock = allocate_lock()
+        if isinstance(self._items, list):
+            self._items.clear()
 
     def _run_from(self, items: Sequence[Any], position: int, offset: int) -> None:
         todo = islice(items, position, None) if position else items

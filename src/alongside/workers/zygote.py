@@ -1,13 +1,15 @@
 """The zygote: a clean, single-threaded interpreter that forks workers in a millisecond or two.
 
-Owns its children: it starts them, ends them, and says how they ended. Must never run the user's tasks, start a thread,
-or outlive its parent.
+Owns its children: it starts them, ends them, and says how they ended. Must never run the user's tasks, fork while it has
+a second thread, or outlive its parent.
 
 Guarantees
   - A worker is forked from a process with one thread that holds no lock: no fork of the user's threaded process, no
-    re-import of `__main__`.
-  - When the parent goes, however it goes, its end of the socket closes; the zygote then kills every worker and leaves.
-    When the zygote itself is killed, the kernel kills the workers (PR_SET_PDEATHSIG).
+    re-import of `__main__`. A module that leaves a thread behind when imported is not preloaded: the zygote begins
+    again without it, in the same process (`_begin_again`), so that its children stay its children.
+  - When the parent goes, however it goes, its end of the socket closes; the zygote then kills every worker and leaves,
+    also in the middle of a slow import. When the zygote itself is killed, the kernel kills the workers
+    (PR_SET_PDEATHSIG, set before a worker does anything else).
   - A worker is only ever killed here, where it has not been reaped yet: its process id cannot belong to another.
 Why not PR_SET_PDEATHSIG from the user's process: it fires when the *thread* that started the child ends.
 """
@@ -15,12 +17,12 @@ Why not PR_SET_PDEATHSIG from the user's process: it fires when the *thread* tha
 from __future__ import annotations
 
 import _pickle
+import _signal
 import _socket
+import fcntl
 import os
 import select
-import signal
 import sys
-from _thread import start_new_thread
 
 from alongside.workers.channel import ENDED, FORK, FORKED, KILL, PRELOAD, SETUP, Channel, Frame
 
@@ -38,12 +40,13 @@ class Zygote:
     """The helper's loop: requests in, children out."""
 
     def __init__(self, control: int, page: int) -> None:
-        self._channel = Channel(_socket.socket(fileno=control))
+        self._channel = _Control(_socket.socket(fileno=control))
         self._page = page
         self._children: dict[int, int] = {}
-        self._sockets: list[int] = []
+        self._frames: list[Frame] = []
+        self._to_import = ["_ctypes", "alongside.transport.pickling"]
+        self._left_out: set[str] = set()
         self._wakeup = _wake_on_child_exit()
-        self._useful = ["ctypes", "alongside.transport.pickling"]
         self.child: tuple[int, int] | None = None
         """In a forked worker: its socket and its number. The loop then returns."""
 
@@ -52,26 +55,25 @@ class Zygote:
         poll = select.poll()
         poll.register(self._channel, select.POLLIN)
         poll.register(self._wakeup, select.POLLIN)
-        while not self._channel.closed and self.child is None:
+        self._reap()
+        while not self._channel.closed:
+            while self._frames:
+                self._obey(self._frames.pop(0))
+                if self.child is not None:
+                    return
             ready = dict(poll.poll(self._patience()))
-            if not ready:
-                if self._useful:
-                    preload([self._useful.pop(0)])
-                    continue
-                return
             if self._wakeup in ready:
                 os.read(self._wakeup, 4096)
                 self._reap()
             if self._channel.fileno() in ready:
-                for frame in self._channel.receive():
-                    self._obey(frame)
-                    if self.child is not None:
-                        return
+                self._frames = self._channel.receive()
+            elif not ready and not self._import_next():
+                return
         self._kill_all()
 
     def _patience(self) -> float | None:
         """Milliseconds to wait: none while there is something useful to import, which each worker then need not."""
-        if self._useful:
+        if self._to_import:
             return 0
         return None if self._children else IDLE * 1000
 
@@ -79,17 +81,21 @@ class Zygote:
         if frame.kind == FORK:
             self._fork(frame)
         elif frame.kind == KILL:
-            if frame.a in self._children.values():
-                os.kill(next(pid for pid, number in self._children.items() if number == frame.a), signal.SIGKILL)
+            self._kill(frame.a)
         elif frame.kind == PRELOAD:
-            preload(_pickle.loads(frame.body))
+            self._preload(_pickle.loads(frame.body))
         elif frame.kind == SETUP:
-            set_up(_pickle.loads(frame.body))
+            from alongside.workers.surroundings import adopt
+
             install_site_builtins()
+            adopt(frame.body)
+
+    # ---------------------------------------------------------------------------------------------------- children
 
     def _fork(self, frame: Frame) -> None:
         assert frame.fd is not None
         zygote = os.getpid()
+        flush_streams()
         try:
             pid = os.fork()
         except OSError as error:
@@ -97,12 +103,23 @@ class Zygote:
             self._channel.send(Frame(ENDED, frame.a, 0, 0, f"it could not be started: {error}".encode()))
             return
         if pid == 0:
+            _die_with_parent(zygote)
             self.child = (frame.fd, frame.a)
-            _become_worker(self._channel, self._wakeup, zygote)
+            self._become_worker()
             return
         os.close(frame.fd)
         self._children[pid] = frame.a
         self._channel.send(Frame(FORKED, frame.a, pid))
+
+    def _become_worker(self) -> None:
+        os.close(_signal.set_wakeup_fd(-1))
+        os.close(self._wakeup)
+        _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+        for frame in self._frames:
+            if frame.fd is not None:
+                os.close(frame.fd)
+        self._channel.close()
+        reseed()
 
     def _reap(self) -> None:
         while self._children:
@@ -116,11 +133,134 @@ class Zygote:
             if number is not None:
                 self._channel.send(Frame(ENDED, number, pid, status))
 
+    def _kill(self, number: int) -> None:
+        for pid, child in self._children.items():
+            if child == number:
+                os.kill(pid, _signal.SIGKILL)
+
     def _kill_all(self) -> None:
         for pid in self._children:
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, _signal.SIGKILL)
         for pid in self._children:
             os.waitpid(pid, 0)
+
+    # ----------------------------------------------------------------------------------------------------- imports
+
+    def _preload(self, modules: list[str]) -> None:
+        """Import what the workers will need now, ahead of what they might need."""
+        self._to_import[:0] = modules
+        for _ in modules:
+            self._import_next()
+
+    def _import_next(self) -> bool:
+        """Import one module, as long as that leaves this process with one thread; False when there is none to import."""
+        if not self._to_import:
+            return False
+        name = self._to_import.pop(0)
+        if name in sys.modules or name in self._left_out:
+            return True
+        with _Watching(self._channel, self._children):
+            _import(name)
+        if _threads() > 1:
+            self._left_out.add(name)
+            self._begin_again()
+        return True
+
+    def _begin_again(self) -> None:
+        """Become a fresh interpreter, with the same children, requests and page, that leaves such modules out.
+
+        Why not fork all the same: a thread that the fork does not copy may hold a lock, which then is held forever.
+        """
+        frames = [(f.kind, f.a, f.b, f.c, f.body, f.fd) for f in self._frames]
+        waiting = [fd for *_, fd in frames if fd is not None]
+        state = (self._children, frames, self._channel.unread(), self._to_import, self._left_out, sys.path, sys.argv)
+        memory = os.memfd_create("alongside-state")
+        os.write(memory, _pickle.dumps(state, 5))
+        for fd in (self._channel.fileno(), self._page, memory, *waiting, *self._channel.unread()[1]):
+            os.set_inheritable(fd, True)
+        flush_streams()
+        os.execv(sys.executable, [*_own_command(), str(memory)])
+
+    def resume(self, memory: int) -> None:
+        """Go on from where `_begin_again` left off."""
+        os.lseek(memory, 0, os.SEEK_SET)
+        with open(memory, "rb") as file:
+            children, frames, unread, to_import, left_out, sys.path[:], sys.argv[:] = _pickle.load(file)
+        install_site_builtins()
+        self._children, self._to_import, self._left_out = children, to_import, left_out
+        self._frames = [Frame(*frame) for frame in frames]
+        self._channel.resume(unread)
+        for fd in (self._channel.fileno(), self._page, *unread[1], *(f.fd for f in self._frames if f.fd is not None)):
+            os.set_inheritable(fd, False)
+
+
+class _Control(Channel):
+    """The channel to the parent, which can change hands between two interpreters."""
+
+    def unread(self) -> tuple[bytes, list[int]]:
+        """What has been received of frames that are not whole yet."""
+        return self._rest, self._fds
+
+    def resume(self, unread: tuple[bytes, list[int]]) -> None:
+        """Go on where another interpreter stopped."""
+        self._rest, self._fds = unread
+
+
+class _Watching:
+    """While the user's modules are imported, which may take long: leave as soon as the parent is gone.
+
+    The kernel signals every change of the socket; what is no hang-up is left for later. Why not all the time: it would
+    interrupt every wait.
+    """
+
+    def __init__(self, channel: Channel, children: dict[int, int]) -> None:
+        self._fd = channel.fileno()
+        self._children = children
+
+    def __enter__(self) -> None:
+        _signal.signal(_signal.SIGIO, self._look)
+        fcntl.fcntl(self._fd, fcntl.F_SETOWN, os.getpid())
+        self._signalled(True)
+        self._look()
+
+    def __exit__(self, *error: object) -> None:
+        self._signalled(False)
+        _signal.signal(_signal.SIGIO, _signal.SIG_IGN)
+
+    def _signalled(self, wanted: bool) -> None:
+        flags = fcntl.fcntl(self._fd, fcntl.F_GETFL)
+        fcntl.fcntl(self._fd, fcntl.F_SETFL, flags | os.O_ASYNC if wanted else flags & ~os.O_ASYNC)
+
+    def _look(self, *_: object) -> None:
+        poll = select.poll()
+        poll.register(self._fd, 0)
+        if poll.poll(0):
+            for pid in self._children:
+                os.kill(pid, _signal.SIGKILL)
+            os._exit(0)
+
+
+def _import(name: str) -> None:
+    from importlib import import_module
+
+    try:
+        import_module(name)
+    except BaseException:
+        return  # the worker that needs it will say what is wrong, where it can be heard
+
+
+def _threads() -> int:
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:
+        from _thread import _count
+
+        return 1 + _count()
+
+
+def _own_command() -> list[str]:
+    """The command line this interpreter was started with, up to the code it runs."""
+    return sys.orig_argv[: sys.orig_argv.index("-c") + 2]
 
 
 def _wake_on_child_exit() -> int:
@@ -128,32 +268,36 @@ def _wake_on_child_exit() -> int:
     read, write = os.pipe()
     os.set_blocking(write, False)
     os.set_blocking(read, False)
-    signal.signal(signal.SIGCHLD, lambda number, frame: None)
-    signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    _signal.signal(_signal.SIGCHLD, lambda number, frame: None)
+    _signal.set_wakeup_fd(write, warn_on_full_buffer=False)
     return read
 
 
-def _become_worker(control: Channel, wakeup: int, zygote: int) -> None:
-    os.close(signal.set_wakeup_fd(-1))
-    os.close(wakeup)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    control.socket.close()
-    if "ctypes" in sys.modules:
-        _die_with_parent(zygote)
-    else:
-        start_new_thread(
-            _die_with_parent, (zygote,)
-        )  # the import takes milliseconds, which the first task need not wait
-
-
 def _die_with_parent(zygote: int) -> None:
+    """Have the kernel kill this process when the zygote ends.
+
+    Why in this thread: the wish belongs to the thread that expressed it, and goes when that thread ends.
+    Why `_ctypes`: `ctypes` takes three times as long to import, which every first call would pay.
+    """
     if sys.platform != "linux":
         return
-    import ctypes
+    import _ctypes
 
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    class Function(_ctypes.CFuncPtr):  # type: ignore[misc, name-defined]
+        _flags_ = _ctypes.FUNCFLAG_CDECL
+        _restype_ = None
+
+    prctl = Function(_ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl"))  # type: ignore[attr-defined]
+    prctl(_PR_SET_PDEATHSIG, int(_signal.SIGKILL), 0, 0, 0)
     if os.getppid() != zygote:
         os._exit(0)  # it went before the line above
+
+
+def reseed() -> None:
+    """Give this process random numbers of its own: those of `random` have seen to that, numpy's would all be the same."""
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()
 
 
 def install_site_builtins() -> None:
@@ -167,30 +311,15 @@ def install_site_builtins() -> None:
         builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D")
 
 
-def set_up(settings: dict[str, Any]) -> None:
-    """Take over from the parent what an import depends on, so that modules are found where the parent finds them."""
-    sys.path[:] = settings["path"]
-    sys.argv[:] = settings["argv"]
-
-
-def preload(modules: list[str]) -> None:
-    """Import what the workers will need, as long as that leaves this process with one thread."""
-    from importlib import import_module
-
-    for name in modules:
-        try:
-            import_module(name)
-        except BaseException:
-            continue  # the worker that needs it will say what is wrong, where it can be heard
-
-
 def main(control: int, page: int) -> None:
     """The life of the zygote; returns in no process: a worker's life follows it and ends in `os._exit`."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGCHLD})
+    _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
     zygote = Zygote(control, page)
     status = 0
     try:
+        if len(sys.argv) > 1:
+            zygote.resume(int(sys.argv[1]))
         zygote.serve()
         if zygote.child is not None:
             from alongside.workers.child import work
@@ -206,8 +335,14 @@ def main(control: int, page: int) -> None:
 
 def leave(status: int) -> None:
     """End this process at once: what the user's modules registered to run at exit belongs to the user's own process."""
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    finally:
-        os._exit(status)
+    flush_streams()
+    os._exit(status)
+
+
+def flush_streams() -> None:
+    """Write out what was printed; a stream that is closed or broken must not harm more than itself."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:  # noqa: S110, PERF203
+            continue

@@ -1,0 +1,27 @@
+"""`python -m benchmarks NAME [options]`: runs one benchmark; without a name, lists them.
+
+Owns: the names. Must never: import a benchmark that was not asked for.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+BENCHMARKS = {
+    "engines": "the process workers against their peers and the hardware's limits",
+}
+
+
+def main() -> int:
+    """Run the benchmark named first on the command line with the rest of it."""
+    if len(sys.argv) < 2 or sys.argv[1] not in BENCHMARKS:
+        print("usage: python -m benchmarks NAME [--help]\n")
+        print("\n".join(f"  {name:12s} {about}" for name, about in BENCHMARKS.items()))
+        return 0 if len(sys.argv) < 2 else 2
+    benchmark = import_module(f"benchmarks.{sys.argv[1]}")
+    return int(benchmark.main(sys.argv[2:]))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

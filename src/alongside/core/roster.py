@@ -1,0 +1,183 @@
+"""The roster: which workers there are, what each has been given, and who is next in line.
+
+Owns the workers' loads and deadlines. Must never know which task is to be sent, nor read a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from alongside.core.events import Crew
+from alongside.core.model import Batch, Running
+from alongside.exceptions import InternalError
+
+
+@dataclass(slots=True)
+class Flight:
+    """A batch at a worker: which stretches of it are done, and how many tasks are not."""
+
+    batch: Batch
+    left: int
+    done: list[tuple[int, int]] = field(default_factory=list)
+
+    def unfinished(self) -> list[tuple[int, int]]:
+        """The stretches [first, last) that have not come back."""
+        gaps, edge = [], 0
+        for first, last in [*sorted(self.done), (len(self.batch.items),) * 2]:
+            if first > edge:
+                gaps.append((edge, first))
+            edge = max(edge, last)
+        return gaps
+
+    def pieces(self, apart: Iterable[int]) -> Iterator[tuple[int, int]]:
+        """The same from the last to the first, and every offset in `apart` is a stretch of its own."""
+        for first, last in reversed(self.unfinished()):
+            for offset in sorted((offset for offset in apart if first <= offset < last), reverse=True):
+                if offset + 1 < last:
+                    yield offset + 1, last
+                yield offset, offset + 1
+                last = offset
+            if first < last:
+                yield first, last
+
+
+@dataclass(slots=True)
+class Worker:
+    """One worker, and what it has been given."""
+
+    id: int
+    crew: Crew
+    flights: dict[int, Flight] = field(default_factory=dict)
+    load: int = 0
+    since: float = 0.0
+    """Since when, at the latest, its present attempt runs."""
+    condemned: Running | None = None
+    """What it had in hand when the deadline of that passed, for which it is being killed."""
+
+    @property
+    def name(self) -> str:
+        """What outcomes call it."""
+        return f"{self.crew.name}-{self.id}"
+
+    @property
+    def watched(self) -> bool:
+        """Whether its attempts have a deadline that nobody else keeps."""
+        return bool(self.flights) and self.condemned is None and not self.crew.watches_timeout
+
+    def give(self, batch: Batch, now: float) -> None:
+        """It has been sent a batch."""
+        if not self.flights:
+            self.since = now
+        self.flights[batch.id] = Flight(batch, len(batch.items))
+        self.load += len(batch.items)
+
+    def mark(self, flight: Flight, offset: int, count: int) -> None:
+        """So many tasks of a batch have come back."""
+        flight.done.append((offset, offset + count))
+        flight.left -= count
+        self.load -= count
+        if flight.left < 0:
+            raise InternalError(f"batch {flight.batch.id}: more tasks came back than were sent")
+        if flight.left == 0:
+            del self.flights[flight.batch.id]
+
+
+class Roster:
+    """The workers in service, and two lines of those with room: the empty, and those that may be sent a batch ahead."""
+
+    def __init__(self, crew: Crew) -> None:
+        self._workers: dict[int, Worker] = {}
+        self._empty: dict[int, None] = {}
+        self._ahead: dict[int, None] = {}
+        self._hired = 0
+        self.crew = crew
+
+    def __iter__(self) -> Iterator[Worker]:
+        return iter(self._workers.values())
+
+    def enlist(self, crew: Crew) -> None:
+        """From here on, work goes to this crew; the workers of the old one finish what they have."""
+        self.crew = crew
+        self._empty.clear()
+        self._ahead.clear()
+
+    def hire(self) -> Worker | None:
+        """A new worker, if the crew may have one more."""
+        if self._of_crew() >= self.crew.max_workers:
+            return None
+        self._hired += 1
+        worker = self._workers[self._hired] = Worker(self._hired, self.crew)
+        return worker
+
+    def get(self, number: int) -> Worker | None:
+        """The worker of that number, while it is in service."""
+        return self._workers.get(number)
+
+    def lose(self, number: int) -> Worker | None:
+        """Strike a worker off; what it was, if it was in service."""
+        self._leave_line(number)
+        return self._workers.pop(number, None)
+
+    def _of_crew(self) -> int:
+        return sum(worker.crew is self.crew for worker in self)
+
+    # ------------------------------------------------------------------------------------------------- the lines
+
+    def next_empty(self) -> Worker | None:
+        """Who has waited longest with nothing to do (or, of many slots, with one free)."""
+        return self._workers[next(iter(self._empty))] if self._empty else None
+
+    def next_ahead(self) -> Worker | None:
+        """Who may be sent a batch ahead of its turn."""
+        return self._workers[next(iter(self._ahead))] if self._ahead else None
+
+    def line_up(self, worker: Worker) -> None:
+        """Put a worker at the end of the line it belongs to, after what it holds has changed."""
+        self._leave_line(worker.id)
+        if worker.crew is not self.crew or worker.condemned is not None:
+            return
+        if worker.load < worker.crew.slots if worker.crew.slots > 1 else not worker.flights:
+            self._empty[worker.id] = None
+        elif worker.crew.slots == 1 and len(worker.flights) < worker.crew.depth:
+            self._ahead[worker.id] = None
+
+    def _leave_line(self, number: int) -> None:
+        self._empty.pop(number, None)
+        self._ahead.pop(number, None)
+
+    # ------------------------------------------------------------------------------------------------ deadlines
+
+    def next_deadline(self, timeout: float) -> float | None:
+        """When the earliest attempt may be overdue, by what is known."""
+        earliest = min((worker.since for worker in self if worker.watched), default=None)
+        return None if earliest is None else earliest + timeout
+
+    def condemn(self, observed: Mapping[int, Sequence[Running]], timeout: float, now: float) -> list[Worker]:
+        """Learn what the workers have in hand; those whose task is overdue are condemned, and returned."""
+        condemned = []
+        for worker in [worker for worker in self if worker.watched]:
+            running = observed.get(worker.id, ())
+            worker.since = min((task.since for task in running), default=now)
+            worker.condemned = next((task for task in running if task.since + timeout <= now), None)
+            if worker.condemned is not None:
+                self._leave_line(worker.id)
+                condemned.append(worker)
+        return condemned
+
+    # --------------------------------------------------------------------------------------------------- checks
+
+    def broken(self) -> str:
+        """The first invariant that does not hold, or "". Costs O(state): for checks."""
+        for worker in self:
+            if worker.load != sum(flight.left for flight in worker.flights.values()):
+                return "a worker's load is what it holds"
+            if any(flight.left <= 0 for flight in worker.flights.values()):
+                return "a batch that is done is forgotten"
+            if worker.crew.slots == 1 and len(worker.flights) > worker.crew.depth:
+                return "no worker is given too many batches"
+        if self._of_crew() > self.crew.max_workers:
+            return "no more workers than allowed"
+        if not all(self._workers[number].crew is self.crew for number in (*self._empty, *self._ahead)):
+            return "only workers of the present crew are in line"
+        return ""

@@ -1,0 +1,104 @@
+"""`alongside.Executor`: a `concurrent.futures.Executor` on any backend.
+
+Owns the futures of the calls submitted. Must never schedule: the service and its coordinator do.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor as StandardExecutor
+from concurrent.futures import Future
+from functools import partial
+from typing import Any
+
+from alongside import compose
+from alongside.faces.calls import call, call_async
+from alongside.runtime.results import Run
+from alongside.runtime.service import Pushed, Service, settle_all
+
+
+class Executor(StandardExecutor):
+    """Runs calls side by side; a drop-in for the standard library's executors.
+
+    `backend`, `max_workers`, `initializer`, `initargs`, `timeout`, `retries` and the other options are those of
+    `alongside.map`; "auto" takes processes. A lost worker costs the call it was running and no other.
+
+    >>> import alongside
+    >>> with alongside.Executor("threads") as executor:
+    ...     executor.submit(pow, 2, 10).result()
+    1024
+    """
+
+    def __init__(self, backend: str = "auto", max_workers: int | None = None, **options: Any) -> None:
+        given = {"backend": "processes" if backend == "auto" else backend, "max_workers": max_workers, **options}
+        self._options = compose.checked(call, {"on_error": "return", **given})
+        self._given = given
+        self._futures: dict[int, Future[Any]] = {}
+        self._lock = threading.Lock()
+        self._count = 0
+        self._closed = False
+        self._service: Service | None = None
+        self._by_value: dict[Any, bytes] = {}
+        self._pickles = compose.needs_pickling(self._options.backend)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Have `fn(*args, **kwargs)` called; a future for its result."""
+        future: Future[Any] = Future()
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("cannot schedule new futures after shutdown")
+            service = self._service or self._start()
+            number, self._count = self._count, self._count + 1
+            self._futures[number] = future
+            service.push((self._sendable(fn) if self._pickles else fn, args, kwargs), number)
+        return future
+
+    def imap(self, fn: Callable[..., Any], *iterables: Iterable[Any], ordered: bool = True) -> Iterator[Any]:
+        """As `alongside.imap`, with this executor's options."""
+        return compose.stream(fn, iterables, self._given, ordered)
+
+    def run(self, fn: Callable[..., Any], *iterables: Iterable[Any]) -> Run:
+        """As `alongside.run`, with this executor's options."""
+        return compose.run(fn, iterables, self._given)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take no more calls; wait for those submitted, unless told not to."""
+        with self._lock:
+            self._closed = True
+            service = self._service
+        if service is None:
+            return
+        if cancel_futures:
+            for future in list(self._futures.values()):
+                future.cancel()
+        service.finish()
+        if wait:
+            service.join()
+
+    def _start(self) -> Service:
+        source = Pushed()
+        self._service = Service(source)
+        loop = self._options.backend == "asyncio"
+        compose.serve(
+            call_async if loop else call, source, self._options, self._service, partial(settle_all, settle=self._settle)
+        )
+        return self._service
+
+    def _settle(self, number: int, value: Any, error: BaseException | None) -> None:
+        future = self._futures.pop(number)
+        if not future.set_running_or_notify_cancel():
+            return
+        if error is None:
+            future.set_result(value)
+        else:
+            future.set_exception(error)
+
+    def _sendable(self, fn: Callable[..., Any]) -> Any:
+        """A function as its pickle where it has to travel by value, made once."""
+        known = self._by_value.get(fn)
+        if known is None:
+            from alongside.transport import pickling
+
+            known = self._by_value[fn] = pickling.dumps(fn, what="function")
+        return known

@@ -1,0 +1,104 @@
+"""A run without end: tasks are pushed one at a time, and each outcome goes to whoever waits for it.
+
+Owns the pushed tasks that no worker wanted yet, and the thread that waits for events. What an executor is made of. Must
+never decide who runs what: that is the coordinator's, as in any run.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from alongside.core.model import Block, Delivery
+from alongside.runtime.driver import Driver
+
+Settle = Callable[[int, Any, BaseException | None], None]
+"""Told once per task: its number, its value, or what it raised."""
+
+
+class Pushed:
+    """The input of a service: what was pushed and not taken yet."""
+
+    def __init__(self) -> None:
+        self.items: deque[Any] = deque()
+        self.closed = False
+        self.total: int | None = None
+
+    def take(self, wanted: int) -> tuple[list[Any], bool, BaseException | None]:
+        items = self.items
+        taken = [items.popleft() for _ in range(min(wanted, len(items)))]
+        return taken, self.closed and not items, None
+
+
+class Service:
+    """Drives a run in a thread of its own; tasks are numbered in the order in which they are pushed."""
+
+    def __init__(self, source: Pushed) -> None:
+        self._source = source
+        self._pushed = 0
+        self._driver: Driver
+        self._thread = threading.Thread(target=self._work, name="alongside-service", daemon=True)
+        self._error: BaseException | None = None
+        self._close: Callable[[], None] = lambda: None
+
+    def start(self, driver: Driver, close: Callable[[], None]) -> None:
+        """Begin to drive. `close` is called at the end, in the driving thread."""
+        self._driver = driver
+        self._close = close
+        driver.on_pull = self._feed
+        driver.pumped = True
+        driver.open()
+        self._thread.start()
+
+    def push(self, item: Any, number: int) -> None:
+        """Add a task: sent at once where a worker has room."""
+        with self._driver.lock:
+            self._source.items.append(item)
+            if self._driver.wanted:
+                self._driver.pull()
+
+    def finish(self) -> None:
+        """No more tasks will be pushed; the run ends when those pushed are done."""
+        with self._driver.lock:
+            self._source.closed = True
+            self._driver.wanted = max(self._driver.wanted, 1)
+            self._driver.pull()
+            self._driver.backend.wake()
+
+    def stop(self) -> None:
+        """End what runs, drop what waits."""
+        self._driver.stop()
+        self._driver.nudge()
+
+    def join(self) -> None:
+        """Return when everything has ended."""
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _feed(self) -> None:
+        if self._source.items:
+            self._driver.pull()
+
+    def _work(self) -> None:
+        try:
+            while self._driver.finish is None:
+                self._driver.pump()
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._driver.close()
+            self._close()
+
+
+def settle_all(deliveries: Sequence[Delivery], settle: Settle) -> None:
+    """Tell each task's outcome."""
+    for delivery in deliveries:
+        if isinstance(delivery, Block):
+            for number, value in enumerate(delivery.values, delivery.start):
+                settle(number, value, None)
+        else:
+            settle(delivery.index, None, delivery.exception)
+
+

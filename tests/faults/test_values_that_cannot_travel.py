@@ -1,0 +1,178 @@
+"""An item, a result or an exception that cannot cross to another process costs its own task, and no other."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import alongside
+from tests.faults.support import count, executions
+
+MANY = 2_000
+ODD_ONE = 777
+
+
+class RaisesWhenUnpickled:
+    def __init__(self, error: type[BaseException] = ValueError) -> None:
+        self.error = error
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return raise_it, (self.error,)
+
+
+def raise_it(error: type[BaseException]) -> None:
+    raise error("rebuilt into this")
+
+
+class RaisesWhenPickled:
+    def __init__(self, error: type[BaseException] = ZeroDivisionError) -> None:
+        self.error = error
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise self.error("while it was pickled")
+
+
+class CannotTravel(Exception):
+    def __init__(self, lock: object) -> None:
+        super().__init__(lock)
+        self.lock = threading.Lock()
+
+
+class NeedsTwo(Exception):
+    def __init__(self, a: int, b: int) -> None:
+        super().__init__(f"{a} and {b}")
+        self.a, self.b = a, b
+
+
+def deep() -> list[Any]:
+    nested: list[Any] = []
+    for _ in range(100_000):
+        nested = [nested]
+    return nested
+
+
+RESULTS = {
+    "a lock": threading.Lock,
+    "a generator": lambda: (x for x in ()),
+    "raises when pickled": RaisesWhenPickled,
+    "raises SystemExit when pickled": partial(RaisesWhenPickled, SystemExit),
+    "raises when rebuilt": RaisesWhenUnpickled,
+    "raises SystemExit when rebuilt": partial(RaisesWhenUnpickled, SystemExit),
+    "too deep": deep,
+}
+
+
+def odd_result(tally: str, kind: str, x: int) -> object:
+    count(tally, x)
+    return RESULTS[kind]() if x == ODD_ONE else [x]
+
+
+@pytest.mark.parametrize("kind", RESULTS)
+def test_a_result(kind: str, tmp_path: Path) -> None:
+    tally = str(tmp_path / "tally")
+    run = alongside.run(partial(odd_result, tally, kind), range(MANY), backend="processes", max_workers=2)
+    assert [failure.index for failure in run.failures] == [ODD_ONE]
+    assert [r for i, r in enumerate(run.results) if i != ODD_ONE] == [[x] for x in range(MANY) if x != ODD_ONE]
+    assert set(executions(tally).values()) == {1}, "nothing is executed again because a value did not travel"
+
+
+ITEMS = {name: make for name, make in RESULTS.items() if name != "too deep"}
+
+
+@pytest.mark.parametrize("kind", ITEMS)
+def test_an_item(kind: str, tmp_path: Path) -> None:
+    tally = str(tmp_path / "tally")
+    items: list[object] = list(range(MANY))
+    items[ODD_ONE] = ITEMS[kind]()
+    run = alongside.run(partial(seen, tally), items, backend="processes", max_workers=2)
+    assert [failure.index for failure in run.failures] == [ODD_ONE]
+    assert [r for i, r in enumerate(run.results) if i != ODD_ONE] == [x for x in range(MANY) if x != ODD_ONE]
+    assert set(executions(tally).values()) == {1}
+
+
+def seen(tally: str, x: object) -> object:
+    count(tally, x)
+    return x
+
+
+EXCEPTIONS = {
+    "with a lock": lambda: CannotTravel(threading.Lock()),
+    "with another constructor": lambda: NeedsTwo(1, 2),
+    "SystemExit": lambda: SystemExit(3),
+    "KeyboardInterrupt": lambda: KeyboardInterrupt("from the task"),
+    "GeneratorExit": lambda: GeneratorExit(),
+    "BaseException": lambda: BaseException("plain"),
+    "RecursionError": lambda: RecursionError("deep"),
+    "MemoryError": lambda: MemoryError("full"),
+    "StopIteration": lambda: StopIteration(5),
+    "a group": lambda: ExceptionGroup("several", [ValueError(1), NeedsTwo(1, 2)]),
+}
+
+
+def odd_exception(tally: str, kind: str, x: int) -> int:
+    count(tally, x)
+    if x == ODD_ONE:
+        raise EXCEPTIONS[kind]()
+    return x
+
+
+@pytest.mark.parametrize("kind", EXCEPTIONS)
+def test_an_exception(kind: str, tmp_path: Path) -> None:
+    tally = str(tmp_path / "tally")
+    run = alongside.run(partial(odd_exception, tally, kind), range(MANY), backend="processes", max_workers=2)
+    (failure,) = run.failures
+    assert failure.index == ODD_ONE
+    expected = alongside.NotPicklable if kind == "with a lock" else type(EXCEPTIONS[kind]())
+    assert type(failure.exception) is expected
+    assert [r for i, r in enumerate(run.results) if i != ODD_ONE] == [x for x in range(MANY) if x != ODD_ONE]
+    assert set(executions(tally).values()) == {1}
+
+
+def test_a_function_that_cannot_travel_ends_the_run_and_says_why() -> None:
+    lock = threading.Lock()
+    with pytest.raises(alongside.NotPicklable, match="lock"):
+        alongside.map(lambda x: (lock, x), range(10), backend="processes")
+
+
+def test_many_results_that_cannot_be_rebuilt(tmp_path: Path) -> None:
+    tally = str(tmp_path / "tally")
+    run = alongside.run(partial(every_third, tally), range(300), backend="processes", max_workers=2)
+    assert [failure.index for failure in run.failures] == list(range(0, 300, 3))
+    assert set(executions(tally).values()) == {1}
+
+
+def every_third(tally: str, x: int) -> object:
+    count(tally, x)
+    return RaisesWhenUnpickled() if x % 3 == 0 else (x,)
+
+
+def test_a_gigantic_batch() -> None:
+    assert alongside.map(abs, range(-1_000_000, 0), backend="processes", max_workers=2, batch_size=1_000_000) == list(
+        range(1_000_000, 0, -1)
+    )
+
+
+def twice(text: bytes) -> bytes:
+    return text + text
+
+
+def test_messages_larger_than_the_sockets_take_both_ways_at_once() -> None:
+    """Bodies below the size from which they travel beside the socket, with several in flight in both directions."""
+    items = [bytes([n % 256]) * 120_000 for n in range(400)]
+    results = alongside.map(twice, items, backend="processes", max_workers=2, batch_size=1)
+    assert results == [item + item for item in items]
+    results = alongside.map(twice, items, backend="processes", max_workers=2, batch_size=7)
+    assert results == [item + item for item in items]
+
+
+def recurse(x: int) -> int:
+    return recurse(x + 1) if x >= 0 else x
+
+
+def test_a_recursion_error_is_the_tasks_own() -> None:
+    run = alongside.run(recurse, [-1, 0, -2], backend="processes", max_workers=2)
+    assert [type(outcome.exception) for outcome in run.outcomes] == [type(None), RecursionError, type(None)]
