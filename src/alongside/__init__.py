@@ -1,15 +1,17 @@
 """alongside runs a function over many inputs side by side, on the tool that suits it, and says why.
 
-Public names, nothing else; each is loaded when first used, so that `import alongside` costs next to nothing.
+Public names, nothing else. The front door is loaded at once, so that the first call costs nothing more; whatever is behind
+it is loaded when it is first used, so that `import alongside` costs a few milliseconds.
 """
 
 from __future__ import annotations
+
+from alongside.api import advise, aimap, amap, cpu_count, gather, imap, map, run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from alongside.api import advise, aimap, amap, cpu_count, gather, imap, map, run
     from alongside.compose_advice import Advice
     from alongside.core.choose import Facts, Plan
     from alongside.core.model import Failure, Outcome
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "alongside.api": ("map", "imap", "run", "gather", "amap", "aimap", "advise", "cpu_count"),
     "alongside.compose_advice": ("Advice",),
     "alongside.faces.futures": ("Executor",),
     "alongside.core.choose": ("Facts", "Plan"),

@@ -6,10 +6,16 @@ is composed in `alongside.compose`, loaded when it is needed.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from alongside.runtime.callables import is_coroutine_function
+from alongside.runtime.lazy import Lazy, Stretches
+from alongside.runtime.loop import Stopwatch
+from alongside.runtime.source import Source
 
+TYPE_CHECKING = False  # the real one costs the import of `typing`, which is longer than most short jobs
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable
+    from typing import Any
+
     from alongside.compose_advice import Advice
     from alongside.runtime.results import Run
 
@@ -43,11 +49,11 @@ def map(fn: Callable[..., Any], *iterables: Iterable[Any], **options: Any) -> li
     return results
 
 
-def imap(fn: Callable[..., Any], *iterables: Iterable[Any], ordered: bool = True, **options: Any) -> Iterator[Any]:
+def imap(fn: Callable[..., Any], *iterables: Iterable[Any], ordered: bool = True, **options: Any) -> Lazy:
     """As `map`, but lazily: an iterator that takes input only as its results are taken. Endless input is fine.
 
     At most `window` items (16,384 where not given) are taken ahead of the results. `ordered=False` gives results in the
-    order in which they complete. Leaving the iterator early ends what still runs.
+    order in which they complete. Leaving the iterator early ends what still runs; its `plan` tells the backend at work and why.
 
     >>> import alongside, itertools
     >>> next(alongside.imap(abs, itertools.count(-3)))
@@ -60,23 +66,16 @@ def imap(fn: Callable[..., Any], *iterables: Iterable[Any], ordered: bool = True
     return _imap_auto(fn, iterables)
 
 
-def _imap_auto(fn: Callable[..., Any], iterables: tuple[Iterable[Any], ...]) -> Iterator[Any]:
+def _imap_auto(fn: Callable[..., Any], iterables: tuple[Iterable[Any], ...]) -> Lazy:
     watch, source = _stopwatch(fn, iterables)
-    return _stretches(fn, iterables, watch, source)
 
+    def take_over(results: list[Any]) -> Lazy:
+        from alongside import compose
 
-def _stretches(fn: Callable[..., Any], iterables: tuple[Iterable[Any], ...], watch: Any, source: Any) -> Iterator[Any]:
-    while not watch.ended:
-        results: list[Any] = []
-        try:
-            watch.stretch(results)
-        finally:
-            yield from results
-        if watch.slow():
-            from alongside import compose
+        return compose.stream(fn, iterables, {}, True, (watch, source, results))
 
-            yield from compose.stream(fn, iterables, {}, True, (watch, source, results))
-            return
+    loop = Stretches(watch, take_over)
+    return Lazy(loop.values(), loop.plan)
 
 
 def run(fn: Callable[..., Any], *iterables: Iterable[Any], **options: Any) -> Run:
@@ -158,15 +157,10 @@ def _get_ahead(options: dict[str, Any]) -> None:
 
 
 def _is_plain(fn: object) -> bool:
-    from alongside.runtime.callables import is_coroutine_function
-
     return callable(fn) and not is_coroutine_function(fn)
 
 
 def _stopwatch(fn: Callable[..., Any], iterables: tuple[Iterable[Any], ...]) -> tuple[Any, Any]:
-    from alongside.runtime.loop import Stopwatch
-    from alongside.runtime.source import Source
-
     source = Source(iterables)
     call = fn if len(iterables) == 1 else (lambda item: fn(*item))
     return Stopwatch(call, source), source

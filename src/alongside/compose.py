@@ -7,7 +7,7 @@ execute anything itself.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any
 
 from alongside import backends
@@ -22,6 +22,7 @@ from alongside.runtime import machine
 from alongside.runtime.callables import is_coroutine_function
 from alongside.runtime.driver import Driver
 from alongside.runtime.interrupts import shielded
+from alongside.runtime.lazy import Lazy
 from alongside.runtime.loop import Stopwatch, name_task
 from alongside.runtime.pilot import Pilot, first_plan
 from alongside.runtime.results import Run, Stats, Values
@@ -202,15 +203,18 @@ def run(
 
 def stream(
     fn: Fn, iterables: tuple[Iterable[Any], ...], given: Mapping[str, Any], ordered: bool, before: Any = None
-) -> Iterator[Any]:
-    """What `imap` iterates over."""
+) -> Lazy:
+    """What `imap` returns."""
     options = checked(fn, given)
     inbox = Inbox()
     made = _compose(fn, iterables, options, inbox, before, ordered=ordered, eager=False)
-    return _values_of(Stream(made.driver, inbox, made.consider), made, options)
+    values = _values_of(Stream(made.driver, inbox, made.consider), made, options)
+    return Lazy(values, lambda: made.plan)
 
 
-def _values_of(deliveries: Iterable[list[Delivery]], made: Composition, options: Options) -> Iterator[Any]:
+def _values_of(
+    deliveries: Iterable[list[Delivery]], made: Composition, options: Options
+) -> Generator[Any, None, None]:
     try:
         for several in deliveries:
             for delivery in several:

@@ -130,12 +130,12 @@ class _WorkerLost(AlongsideError):
         running = f" while running {_task(index)} ({_short(item)})" if index is not None else " while it held no task"
         super().__init__(
             f"worker {'process' if pid is None else pid} {ending}{running}. Likely cause: "
-            f"{cause or _likely(exit_code, signal)}. {_remedy(index)}"
+            f"{cause or _likely(exit_code, signal, index)}. {_remedy(index)}"
         )
         self.pid = pid
         self.exit_code = exit_code
         self.signal = signal
-        self.cause = cause or _likely(exit_code, signal)
+        self.cause = cause or _likely(exit_code, signal, index)
         self.index = index
         self.item = item
 
@@ -242,10 +242,14 @@ _LIKELY_BY_SIGNAL = {
 }
 
 
-def _likely(exit_code: int | None, signal: int | None) -> str:
+def _likely(exit_code: int | None, signal: int | None, index: int | None) -> str:
     if signal is not None:
         return _LIKELY_BY_SIGNAL.get(_signal_name(signal), "somebody sent it that signal")
-    return "its connection broke" if exit_code is None else "the task left the process with os._exit or the like"
+    if exit_code is None:
+        return "its connection broke"
+    if index is None:
+        return "a module that the function needs ended the process while it was being imported"
+    return "the task left the process with os._exit or the like"
 
 
 def _remedy(index: int | None) -> str:

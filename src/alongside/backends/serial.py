@@ -17,6 +17,7 @@ from alongside.exceptions import TaskTimeout
 from alongside.workers.runner import Awaiter, Runner, caller
 
 if TYPE_CHECKING:
+    from alongside.workers.beside import Beside
     from alongside.workers.runner import Broken, Stretch
 
 
@@ -41,7 +42,7 @@ class SerialBackend:
         self._queue: deque[tuple[int, Batch]] = deque()
         self._events: list[Event] = []
         self._awoken = Flag()
-        self._awaiter = Awaiter()
+        self._awaiter: Awaiter | Beside = self._how_to_await() if job.coroutine else Awaiter()
         self._worker = 0
         self._timed_out: set[int] = set()
         call = caller(job.fn, job.star, self._awaiter if job.coroutine else None)
@@ -83,6 +84,13 @@ class SerialBackend:
 
     def close(self) -> None:
         self._awaiter.close()
+
+    @staticmethod
+    def _how_to_await() -> Awaiter | Beside:
+        """Coroutines run in a loop of this thread, or, where one runs here already, in a loop beside it."""
+        from alongside.workers.beside import Beside, in_loop
+
+        return Beside() if in_loop() else Awaiter()
 
     def _emit(self, batch: int, stretches: list[Stretch], broken: list[Broken], seconds: float) -> None:
         parts = [Part(*stretch) for stretch in stretches]

@@ -111,9 +111,9 @@ class Coordinator:
         return self._index - self._first - self._settled
 
     @property
-    def workers(self) -> tuple[int, ...]:
-        """The numbers of the workers in service."""
-        return tuple(worker.id for worker in self._roster)
+    def busy(self) -> frozenset[int]:
+        """The numbers of the workers that have something in hand."""
+        return frozenset(worker.id for worker in self._roster if worker.flights)
 
     def per_task(self) -> float | None:
         """Seconds a task takes, by the latest batches."""
@@ -129,8 +129,9 @@ class Coordinator:
 
     def _on_input_end(self, event: ev.InputEnded) -> None:
         self._pulling = False
-        self._input_open = False
-        self._input_error = event.error
+        if self._input_open:
+            self._input_open = False
+            self._input_error = event.error
 
     def _on_finished(self, event: ev.Finished) -> None:
         worker = self._roster.get(event.worker)

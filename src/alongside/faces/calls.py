@@ -29,8 +29,13 @@ async def call_async(task: tuple[Any, tuple[Any, ...], dict[str, Any]]) -> Any:
     return await value if hasattr(value, "__await__") else value
 
 
+def veiled(pickle: bytes) -> bytes:
+    """A pickle inside a pickle, written backwards: the search for names that travel by value must not find those in it."""
+    return pickle[::-1]
+
+
 def _remember(pickle: bytes) -> Any:
     if len(_known) >= _MOST:
         _known.clear()
-    fn = _known[pickle] = _pickle.loads(pickle)
+    fn = _known[pickle] = _pickle.loads(veiled(pickle))
     return fn

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from alongside import compose
-from alongside.faces.calls import call, call_async
+from alongside.faces.calls import call, call_async, veiled
 from alongside.runtime.results import Run
 from alongside.runtime.service import Pushed, Service, settle_all
 
@@ -100,5 +100,5 @@ class Executor(StandardExecutor):
         if known is None:
             from alongside.transport import pickling
 
-            known = self._by_value[fn] = pickling.dumps(fn, what="function")
+            known = self._by_value[fn] = veiled(pickling.dumps(fn, what="function"))
         return known

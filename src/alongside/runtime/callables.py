@@ -5,7 +5,9 @@ Owns the look at a function that needs no call. Must never call it.
 
 from __future__ import annotations
 
-from typing import Any
+TYPE_CHECKING = False  # the real one costs the import of `typing`, which is longer than most short jobs
+if TYPE_CHECKING:
+    from typing import Any
 
 COROUTINE = 0x80 | 0x100
 """`inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE`, without importing `inspect`, which costs 20 ms."""

@@ -18,8 +18,12 @@ from typing import Any, Protocol, cast
 
 from alongside.core import events as ev
 from alongside.core.coordinator import Coordinator
-from alongside.core.model import Delivery, Job
+from alongside.core.model import Delivery, Job, Running
 from alongside.core.ports import AsyncBackend, Backend, Observer
+
+HEARTBEAT = 0.2
+"""Seconds that a wait lasts at most. A signal that comes just before a wait begins does not end it: Python's handler runs
+only between two bytecodes. Without this bound a Ctrl-C could be lost until something else happens."""
 
 LINGER = 0.01
 """Seconds between two looks at a backend that was moved away from and may still have something in hand."""
@@ -104,7 +108,7 @@ class Driver:
 
     def nudge(self) -> None:
         """Have a pump in another thread look again: there may be a new deadline, or the run was stopped."""
-        if self.finish is not None or self.coordinator.wakeup() is not None:
+        if self.finish is not None or self._wakeup() is not None:
             for backend in self._opened:
                 backend.wake()
 
@@ -129,8 +133,9 @@ class Driver:
         """Wait for events (not long when input is wanted) and deal with them."""
         backend = self.backend
         self.absorb(backend.wait(self._patience()))
-        for old in self._lingering:
+        for old in list(self._lingering):
             self.absorb(old.wait(0.0))
+            self._let_go_if_done(old)
 
     async def step_async(self) -> None:
         """As `step`, in the event loop the backend lives in."""
@@ -152,18 +157,20 @@ class Driver:
             self.feed(ev.InputArrived(items))
             if ended:
                 self.feed(ev.InputEnded(error))
+                self.wanted = 0  # an iterator that has ended, or raised, is not touched again
 
     def absorb(self, events: Sequence[ev.Event]) -> None:
         """Tell the coordinator what happened, and that time passed where that matters."""
         for event in events:
             self.feed(event)
-        due = self.coordinator.wakeup()
+        due = self._wakeup()
         if due is None or due > self._clock() or self.finish is not None:
             return
-        if self.coordinator.deadline_due(self._clock()):
-            self.feed(ev.Observed(self.backend.running()))
-        else:
-            self.feed(ev.Tick())
+        with self.lock:
+            if self.coordinator.deadline_due(self._clock()):
+                self.feed(ev.Observed(self._running()))
+            else:
+                self.feed(ev.Tick())
 
     def feed(self, event: ev.Event) -> None:
         """One event: decide, act. From any thread."""
@@ -175,12 +182,30 @@ class Driver:
             for observer in self._observers:
                 self._show(observer, event, commands, now)
 
-    def _patience(self) -> float | None:
+    def _wakeup(self) -> float | None:
+        """When the coordinator wants to hear again. Under the lock: another thread may be changing its state."""
+        with self.lock:
+            return self.coordinator.wakeup()
+
+    def _running(self) -> dict[int, Sequence[Running]]:
+        """What every worker has in hand, also those of backends that were moved away from."""
+        return {
+            worker: tasks for backend in (*self._lingering, self.backend) for worker, tasks in backend.running().items()
+        }
+
+    def _let_go_if_done(self, old: Backend) -> None:
+        """Stop looking at a backend once nothing of the run is in its hands."""
+        with self.lock:
+            busy = self.coordinator.busy
+            if not any(home is old and worker in busy for worker, home in self._homes.items()):
+                self._lingering.remove(old)
+
+    def _patience(self) -> float:
         if (self.wanted and not self.pumped) or self.finish is not None:
             return 0.0
-        due = self.coordinator.wakeup()
-        patience = None if due is None else max(0.0, due - self._clock())
-        return min(patience or LINGER, LINGER) if self._lingering else patience
+        due = self._wakeup()
+        patience = HEARTBEAT if due is None else min(HEARTBEAT, max(0.0, due - self._clock()))
+        return min(patience, LINGER) if self._lingering else patience
 
     # ------------------------------------------------------------------------------------------------- commands
 

@@ -6,12 +6,16 @@ Must never import more than the clock. What it has done counts: nothing is run t
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from time import perf_counter, process_time, thread_time
-from typing import Any
 
 from alongside.runtime.clocks import run_delay
-from alongside.runtime.source import Source
+
+TYPE_CHECKING = False  # the real one costs the import of `typing`, which is longer than most short jobs
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from alongside.runtime.source import Source
 
 LOOK_EVERY = 0.0005
 """Seconds of work between two looks at the clock, once it is known how long a task takes."""

@@ -108,7 +108,7 @@ class Pilot:
     def _listened(self) -> bool:
         if self._watch is None:
             self._watch = GilWatch()
-        return self._watch.held is not None
+        return self._watch.held is not None or self._watch.ended
 
     def _weighed(self, facts: Facts) -> Facts:
         if self._weight is None and self._sample is not None and facts.gil_held is not False:

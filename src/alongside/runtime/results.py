@@ -72,9 +72,9 @@ class Run:
         value = self._fn(*item) if self._star else self._fn(item)
         if not hasattr(value, "__await__"):
             return value
-        import asyncio
+        from alongside.runtime import loops
 
-        return asyncio.run(_wait_for(value))
+        return loops.run(lambda: _wait_for(value))
 
     def _item(self, index: int) -> Any:
         for delivery in self._deliveries:

@@ -6,11 +6,14 @@ Owns the iterator. Must never take more than it is asked for: what is taken is l
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sized
 from itertools import islice
-from typing import Any
 
 from alongside.exceptions import OptionError
+
+TYPE_CHECKING = False  # the real one costs the import of `typing`, which is longer than most short jobs
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any
 
 PATIENCE = 0.001
 """Seconds spent on taking items at one go before results are looked at again."""
@@ -62,8 +65,8 @@ def iterate(iterables: tuple[Iterable[Any], ...]) -> Iterator[Any]:
     return iter(iterables[0]) if len(iterables) == 1 else zip(*iterables, strict=False)
 
 
-def count(iterables: tuple[Iterable[Any], ...]) -> int | None:
+def count(iterables: tuple[Any, ...]) -> int | None:
     """How many items there are, where every input knows its length."""
-    if all(isinstance(iterable, Sized) for iterable in iterables):
-        return min(len(iterable) for iterable in iterables if isinstance(iterable, Sized))
-    return None
+    if not all(hasattr(type(iterable), "__len__") for iterable in iterables):
+        return None
+    return min(len(iterable) for iterable in iterables)

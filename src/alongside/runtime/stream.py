@@ -6,12 +6,13 @@ the coordinator's window allows, and never in another thread than the consumer's
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
 from alongside.core import events as ev
 from alongside.core.model import Delivery, size
-from alongside.runtime.driver import Driver
+from alongside.runtime.driver import HEARTBEAT, Driver
 
 
 class Inbox:
@@ -50,15 +51,15 @@ class Stream:
         self._opened = threading.Event()
 
     def __iter__(self) -> Iterator[list[Delivery]]:
-        """Whatever is ready, as soon as there is something; the next request says that it was taken."""
+        """Whatever is ready, as soon as there is something; the next request says that it was taken.
+
+        Ends when the run does; what it ended in is the driver's `finish`.
+        """
         try:
             self._start()
             while batch := self._next():
                 yield batch
                 self._feed(ev.Taken(sum(map(size, batch))))
-            finish = self._driver.finish
-            if finish is not None and finish.error is not None:
-                raise finish.error
         finally:
             self._stop()
 
@@ -87,7 +88,12 @@ class Stream:
             self._driver.open()
 
     def _start_pump(self, work: Callable[[], None]) -> None:
-        self._pump = threading.Thread(target=self._guarded, args=(work,), name="alongside-driver", daemon=True)
+        context = (
+            contextvars.copy_context()
+        )  # a worker thread started by the pump sees the consumer's context variables
+        self._pump = threading.Thread(
+            target=context.run, args=(self._guarded, work), name="alongside-driver", daemon=True
+        )
         self._driver.pumped = True
         self._pump.start()
 
@@ -99,7 +105,7 @@ class Stream:
             self._driver.nudge()
             return
         with self._changed:
-            self._changed.wait_for(self._something)
+            self._changed.wait_for(self._something, HEARTBEAT)
 
     def _something(self) -> bool:
         return bool(self._inbox or self._driver.wanted or self._driver.finish is not None or self._error)

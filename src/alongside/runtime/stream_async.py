@@ -41,8 +41,6 @@ async def stream_async(
             yield batch
             driver.feed(ev.Taken(sum(map(size, batch))))
             driver.nudge()
-        if driver.finish is not None and driver.finish.error is not None:
-            raise driver.finish.error
     finally:
         driver.stop()
         for task in (pump, puller):

@@ -63,6 +63,8 @@ class ForkingNursery:
         if self._control is not None and not self._control.closed:
             return True
         fresh = self._control is None
+        if not fresh:
+            self._stillborn = 0 if self._spoke else self._stillborn + 1
         self.close()
         self._start_zygote()
         return fresh
@@ -130,7 +132,6 @@ class ForkingNursery:
         self._pids, self._ended, self._preloaded = {}, {}, set()
         self._told = b""
         if self._zygote:
-            self._stillborn = 0 if self._spoke else self._stillborn + 1
             reap(self._zygote)
             self._zygote = 0
 

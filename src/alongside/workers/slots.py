@@ -110,6 +110,8 @@ class Slots:
             error: BaseException | None = None
             try:
                 value = await call(item)
+                if type(value) is _Held:
+                    value, error = None, value.error
             except asyncio.CancelledError as cancelled:
                 if (task := asyncio.current_task()) is not None and task.cancelling():
                     raise
@@ -144,9 +146,23 @@ class Slots:
 
         def call(item: Any) -> Awaitable[Any]:
             args: Sequence[Any] = item if job.star else (item,)
-            return self._loop.run_in_executor(self._executor, contextvars.copy_context().run, job.fn, *args)
+            return self._loop.run_in_executor(self._executor, contextvars.copy_context().run, _held, job.fn, args)
 
         return call
+
+
+class _Held:
+    """A StopIteration on its way out of a thread: no future can carry it as an exception."""
+
+    def __init__(self, error: StopIteration) -> None:
+        self.error = error
+
+
+def _held(fn: Callable[..., Any], args: Sequence[Any]) -> Any:
+    try:
+        return fn(*args)
+    except StopIteration as error:
+        return _Held(error)
 
 
 def _place(done: _Done) -> tuple[int, int]:
