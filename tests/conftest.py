@@ -57,7 +57,7 @@ def warm_numbers() -> set[int]:
     while todo:
         name, thing = todo.pop()
         if isinstance(thing, int):
-            numbers |= {thing} if _NAMES_A_NUMBER.search(name) else set()
+            numbers |= {thing} if thing > 2 and _NAMES_A_NUMBER.search(name) else set()
         elif isinstance(thing, (socket, SocketType)):
             numbers.add(thing.fileno())
         elif id(thing) not in seen:

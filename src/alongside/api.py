@@ -34,7 +34,8 @@ def map(fn: Callable[..., Any], *iterables: Iterable[Any], **options: Any) -> li
     [4, 9, 16]
     """
     if options or not _is_plain(fn):
-        _get_ahead(options)
+        if options.get("backend") == "processes":
+            _get_ahead()
         from alongside import compose
 
         return compose.values(fn, iterables, options)
@@ -43,6 +44,8 @@ def map(fn: Callable[..., Any], *iterables: Iterable[Any], **options: Any) -> li
     while not watch.ended:
         watch.stretch(results)
         if watch.slow():
+            if watch.computes_long():
+                _get_ahead()
             from alongside import compose
 
             return compose.values(fn, iterables, options, (watch, source, results))
@@ -70,6 +73,8 @@ def _imap_auto(fn: Callable[..., Any], iterables: tuple[Iterable[Any], ...]) -> 
     watch, source = _stopwatch(fn, iterables)
 
     def take_over(results: list[Any]) -> Lazy:
+        if watch.computes_long():
+            _get_ahead()
         from alongside import compose
 
         return compose.stream(fn, iterables, {}, True, (watch, source, results))
@@ -148,12 +153,11 @@ def cpu_count() -> int:
     return machine.cpu_count()
 
 
-def _get_ahead(options: dict[str, Any]) -> None:
-    """Where it is certain that processes will be wanted, have them started while the rest is still being loaded."""
-    if options.get("backend") == "processes":
-        from alongside.workers.supervisor import supervisor
+def _get_ahead() -> None:
+    """Where processes are wanted, or likely to be, have their start overlap with the loading of the engine."""
+    from alongside.workers.supervisor import supervisor
 
-        supervisor.prepare()
+    supervisor.prepare(("cloudpickle",))
 
 
 def _is_plain(fn: object) -> bool:

@@ -127,7 +127,14 @@ class Composition:
         if facts.coroutine:
             return plan, None
         self.at_home = True
-        return plan, Pilot(candidates(), wishes, facts, self.job.fn, total)
+        return plan, Pilot(candidates(), wishes, facts, self.job.fn, total, self._get_ahead)
+
+    def _get_ahead(self) -> None:
+        """Have the workers that may soon be wanted got ready while the loop goes on."""
+        for name in backends.names():
+            prepare = getattr(backends.find(name), "prepare", None)
+            if prepare is not None:
+                prepare(self.job.fn)
 
     def _as_asked(self) -> Plan:
         """The user's own choice; processes get a worker per CPU this process may use, not per CPU of the machine."""

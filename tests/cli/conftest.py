@@ -53,12 +53,18 @@ def process(text):
 
 
 def tell_and_wait(path):
-    import threading
-
     with open(path, "w") as pipe:
         pipe.write("started\\n")
         pipe.flush()
-        threading.Event().wait()
+        wait_for_ever()
+
+
+def wait_for_ever():
+    # In short naps: a signal that comes just before an endless one begins would not end it.
+    import threading
+
+    while not threading.Event().wait(0.05):
+        pass
 
 
 class Shop:

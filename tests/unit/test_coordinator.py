@@ -38,6 +38,7 @@ class World:
         self.alone: set[int] = set()
         self.gone: list[tuple[int, int]] = []
         self.wanted = 0
+        self.ended = False
         self.pulled = self.taken = 0
         self.attempt: dict[int, int] = {}
         self.settled: dict[int, object] = {}
@@ -142,7 +143,8 @@ class World:
         if count:
             self.send(ev.InputArrived([f"item {index}" for index in indices]))
         if self.finish is None and self.pulled == self.tasks:
-            self.send(ev.InputEnded(self.input_error))
+            self.send(ev.InputEnded(None if self.ended else self.input_error))
+            self.ended = True  # asked again, an iterator that raised has merely ended
 
     def work(self) -> None:
         """Some tasks of a batch come back, in some order, well or badly."""

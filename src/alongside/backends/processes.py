@@ -19,8 +19,8 @@ from alongside.core.model import Batch, Fault, Job, Part, Running
 from alongside.core.ports import Capabilities
 from alongside.workers import channel as wire
 from alongside.workers.channel import Frame
-from alongside.workers.payload import all_atoms, pack, pickled, unpack, weight
 from alongside.workers.page import ONE_OF_THEM
+from alongside.workers.payload import all_atoms, pack, pickled, unpack, weight
 from alongside.workers.runner import BATCH, OFFSET, SINCE
 from alongside.workers.supervisor import Worker, supervisor
 

@@ -11,7 +11,8 @@ what is computed needs a CPU. Starting, sending and fetching cost what is measur
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from alongside.core.ports import Capabilities
 
@@ -25,8 +26,7 @@ PARALLEL_INSIDE = 1.3
 """CPU seconds of the process per CPU second of the thread from which the function counts as parallel inside."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What was measured about a function and where it runs. Seconds and bytes, per task where not said otherwise."""
 
     tasks_seen: int = 0
@@ -66,22 +66,20 @@ class Facts:
         return max(self.tasks_seen, 1) if self.tasks_left is None else self.tasks_left
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What is to be done: the backend, how many workers, why, and what each backend was predicted to take (seconds)."""
 
     backend: str
     max_workers: int | None = None
     reasons: tuple[str, ...] = ()
-    predictions: Mapping[str, float] = field(default_factory=dict)
+    predictions: Mapping[str, float] = MappingProxyType({})
 
     def __str__(self) -> str:
         workers = f" with {self.max_workers} workers" if (self.max_workers or 0) > 1 else ""
         return "\n  - ".join([f"{self.backend}{workers}", *self.reasons])
 
 
-@dataclass(frozen=True, slots=True)
-class Wishes:
+class Wishes(NamedTuple):
     """What of the options narrows the choice."""
 
     max_workers: int | None = None

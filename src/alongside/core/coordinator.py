@@ -167,7 +167,7 @@ class Coordinator:
                 self._commands.append(ev.Kill(worker.id))
 
     def _on_taken(self, event: ev.Taken) -> None:
-        self._taken += event.count
+        self._taken += event.tasks
 
     def _on_moved(self, event: ev.Moved) -> None:
         self._roster.enlist(event.crew)

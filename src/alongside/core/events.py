@@ -6,30 +6,26 @@ Owns the messages only. Must never hold behaviour.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from alongside.core.model import Batch, Death, Delivery, Failure, Fault, Part, Running
 
 # ---------------------------------------------------------------------------------------------------- events
 
 
-@dataclass(frozen=True, slots=True)
-class InputArrived:
+class InputArrived(NamedTuple):
     """The next items of the input."""
 
     items: Sequence[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class InputEnded:
+class InputEnded(NamedTuple):
     """There are no more items; `error` is what the input itself raised, if it did."""
 
     error: BaseException | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(NamedTuple):
     """Some (or all) tasks of a batch are done.
 
     `seconds` is the time the worker spent on them altogether, `nbytes` what was sent there and back for them.
@@ -43,8 +39,7 @@ class Finished:
     nbytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(NamedTuple):
     """A worker is gone. `running` is what it had in its hands; `death` says how it ended.
 
     `suspects` is a batch of which one task was in hand without it being known which (0: none).
@@ -58,37 +53,32 @@ class Lost:
     blameless: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Unfit:
+class Unfit(NamedTuple):
     """A worker could not be made ready (its initializer or the function's unpickling raised): the run cannot go on."""
 
     worker: int
     error: BaseException
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
+class Observed(NamedTuple):
     """A look at what the workers have in their hands; sent when a deadline may have passed."""
 
     running: Mapping[int, Sequence[Running]]
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(NamedTuple):
     """The consumer took this many outcomes."""
 
-    count: int
+    tasks: int
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(NamedTuple):
     """From here on, work goes to another crew; those of the old one finish what they have."""
 
     crew: Crew
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(NamedTuple):
     """Time has passed."""
 
 
@@ -97,52 +87,45 @@ Event = InputArrived | InputEnded | Finished | Lost | Unfit | Observed | Taken |
 # -------------------------------------------------------------------------------------------------- commands
 
 
-@dataclass(frozen=True, slots=True)
-class Pull:
-    """Take up to `count` more items from the input."""
+class Pull(NamedTuple):
+    """Take up to `tasks` more items from the input."""
 
-    count: int
+    tasks: int
 
 
-@dataclass(frozen=True, slots=True)
-class Hire:
+class Hire(NamedTuple):
     """Start a worker under this number."""
 
     worker: int
 
 
-@dataclass(frozen=True, slots=True)
-class Dispatch:
+class Dispatch(NamedTuple):
     """Send a batch to a worker."""
 
     worker: int
     batch: Batch
 
 
-@dataclass(frozen=True, slots=True)
-class Kill:
+class Kill(NamedTuple):
     """End a worker now; a `Lost` event follows."""
 
     worker: int
 
 
-@dataclass(frozen=True, slots=True)
-class Deliver:
+class Deliver(NamedTuple):
     """Hand these to the consumer."""
 
     deliveries: Sequence[Delivery]
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(NamedTuple):
     """A task failed and will be tried again after `delay` seconds (told to observers)."""
 
     failure: Failure
     delay: float
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(NamedTuple):
     """The run is over; `error` is what to raise, `failure` the task it belongs to."""
 
     error: BaseException | None = None
@@ -152,8 +135,7 @@ class Finish:
 Command = Pull | Hire | Dispatch | Kill | Deliver | Retry | Finish
 
 
-@dataclass(frozen=True, slots=True)
-class Crew:
+class Crew(NamedTuple):
     """The workers a run may use, as far as scheduling cares.
 
     `max_workers` slots, each given up to `depth` batches at once, the second only where batches are expected to last
@@ -169,4 +151,4 @@ class Crew:
     prefetch_below: float = 0.020
     most: int = 1 << 17
     watches_timeout: bool = False
-    name: str = field(default="", compare=False)
+    name: str = ""

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 Seconds = float | Sequence[float]
 """Seconds per task of a stretch of tasks: one number (their mean) or one number each."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """What a run does to each item.
 
     `star`: the item is a tuple of arguments. `coroutine`: calling `fn` gives something to await.
@@ -28,8 +27,7 @@ class Job:
     timeout: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """Tasks with neighbouring indices that go to one worker together, all at the same attempt."""
 
     id: int
@@ -38,8 +36,7 @@ class Batch:
     attempt: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """A stretch of a batch that succeeded: the values of tasks `offset`, `offset + 1`, …"""
 
     offset: int
@@ -47,8 +44,7 @@ class Part:
     seconds: Seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(NamedTuple):
     """One task of a batch that failed."""
 
     offset: int
@@ -56,8 +52,7 @@ class Fault:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(NamedTuple):
     """The task a worker has in its hands, and since when (the run's clock)."""
 
     batch: int
@@ -65,8 +60,7 @@ class Running:
     since: float
 
 
-@dataclass(frozen=True, slots=True)
-class Death:
+class Death(NamedTuple):
     """How a worker ended: process id, exit code or signal, and a likely cause in words where one is known."""
 
     pid: int | None = None

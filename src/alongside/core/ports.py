@@ -6,15 +6,13 @@ Owns the Protocols and the declared Capabilities. Must never import an implement
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from alongside.core.events import Command, Crew, Event
 from alongside.core.model import Batch, Job, Running
 
 
-@dataclass(frozen=True, slots=True)
-class Capabilities:
+class Capabilities(NamedTuple):
     """What a backend can do, declared by it. The choice scores these and never a name.
 
     `start_seconds` and `task_seconds` are rough costs of a worker's start and of one task sent alone, used until this

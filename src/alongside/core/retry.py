@@ -6,8 +6,7 @@ Owns the retry decision. Must never sleep or read a clock: the random generator 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class Uniform(Protocol):
@@ -16,8 +15,7 @@ class Uniform(Protocol):
     def random(self) -> float: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
+class Backoff(NamedTuple):
     """Seconds to wait before attempt *n + 1*: `base * factor**(n - 1)`, at most `cap`, less a random share.
 
     `jitter` is the largest such share, from 0 to 1. It keeps many failed tasks from coming back at the same instant;
@@ -41,8 +39,7 @@ class Backoff:
 RetryOn = type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseException], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(NamedTuple):
     """How often and for which exceptions a task is tried again."""
 
     retries: int = 0

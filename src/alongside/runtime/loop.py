@@ -26,6 +26,9 @@ PATIENCE = 0.003
 WORTH = 0.030
 """Seconds that must be left, by what was seen so far, for the engine to be worth loading (it takes about as long)."""
 
+AHEAD = 0.2
+"""Seconds that must be left for worker processes to be got ready before it is certain that they are wanted."""
+
 
 class Stopwatch:
     """Runs `fn` over items, one after another, and says when that has become slow enough to think of something else.
@@ -72,10 +75,18 @@ class Stopwatch:
 
     def slow(self) -> bool:
         """Whether enough time has gone by, and enough is left, to think of something better than a loop."""
-        if self.wall < PATIENCE or not self.done:
-            return False
+        return self.wall >= PATIENCE and self._left() > WORTH
+
+    def computes_long(self) -> bool:
+        """Whether worker processes will probably be wanted: it computes rather than waits, and will go on for long."""
+        return self.cpu > 0.5 * self.wall and self._left() > AHEAD
+
+    def _left(self) -> float:
+        """Seconds that the tasks left should take; of an input of unknown length as many again as were done."""
+        if not self.done:
+            return 0.0
         left = self.done if self._source.total is None else self._source.total - self.done
-        return left > 0 and left * self.wall / self.done > WORTH
+        return left * self.wall / self.done
 
     def _size(self) -> int:
         if not self.done:

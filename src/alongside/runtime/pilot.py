@@ -17,6 +17,9 @@ from alongside.runtime.probe import GilWatch, Weight
 PATIENCE = 0.003
 """Seconds of work before anything but the loop is thought of."""
 
+AHEAD = 0.2
+"""Seconds of work that must be left for workers to be got ready while the facts are still coming in."""
+
 WORTH = 0.005
 """Seconds of work that must be left for a look to be worth its cost."""
 
@@ -24,7 +27,15 @@ WORTH = 0.005
 class Pilot:
     """Decides, between two batches of the loop, whether to go on in it."""
 
-    def __init__(self, candidates: Candidates, wishes: Wishes, base: Facts, fn: Callable[..., Any], total: int | None):
+    def __init__(
+        self,
+        candidates: Candidates,
+        wishes: Wishes,
+        base: Facts,
+        fn: Callable[..., Any],
+        total: int | None,
+        prepare: Callable[[], None] = lambda: None,
+    ) -> None:
         self._candidates = candidates
         self._wishes = wishes
         self._base = base
@@ -36,6 +47,8 @@ class Pilot:
         self._weight: Weight | None = None
         self._sample: tuple[Any, Any] | None = None
         self._seen = base.tasks_seen
+        self._prepare = prepare
+        self._prepared = False
         self.plan: Plan | None = None
 
     def see(self, delivery: Delivery) -> None:
@@ -53,6 +66,7 @@ class Pilot:
         if facts.left * facts.wall < WORTH:
             return None
         if facts.waiting < 0.8 * facts.wall and not self._listened():
+            self._get_ahead(facts)
             return None
         plan = choose(self._weighed(facts), self._candidates, self._wishes)
         self.plan = plan
@@ -110,6 +124,11 @@ class Pilot:
             self._watch = GilWatch()
         return self._watch.held is not None or self._watch.ended
 
+    def _get_ahead(self, facts: Facts) -> None:
+        if not self._prepared and facts.left * facts.wall > AHEAD and facts.cpus > 1:
+            self._prepared = True
+            self._prepare()
+
     def _weighed(self, facts: Facts) -> Facts:
         if self._weight is None and self._sample is not None and facts.gil_held is not False:
             self._weight = Weight()
@@ -119,9 +138,7 @@ class Pilot:
 
 
 def _replace(facts: Facts, **changes: Any) -> Facts:
-    from dataclasses import replace
-
-    return replace(facts, **changes)
+    return facts._replace(**changes)
 
 
 def first_plan(facts: Facts, candidates: Mapping[str, Any], wishes: Wishes) -> Plan:

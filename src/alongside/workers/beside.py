@@ -35,7 +35,8 @@ class Beside:
             raise
         if error is not None:
             raise error
-        return value
+        result: T = value
+        return result
 
     __call__ = run
 

@@ -8,14 +8,13 @@ first line.
 
 from __future__ import annotations
 
+import _pickle
 import os
 import select
 import signal
 import sys
 import time
 from mmap import mmap
-
-import _pickle
 
 from alongside.exceptions import BackendUnavailable
 from alongside.transport.segments import above_standard

@@ -14,12 +14,11 @@ What is not put right: what a task does inside modules (their globals, caches, l
 
 from __future__ import annotations
 
+import _pickle
 import _signal
 import os
 import sys
 from _thread import _count as threads_running
-
-import _pickle
 
 THREAD_CAPS = (
     "OMP_NUM_THREADS",
