@@ -57,7 +57,8 @@ class Composition:
         self._deliver = deliver
         done = before.done if before else 0
         total = None if source.total is None else source.total - done
-        self.plan, self.pilot = self._begin(source.total, before)
+        plan, self.pilot = self._begin(source.total, before)
+        self.plan = fitted_to_memory(plan)
         backend = backends.find(self.plan.backend)(self.plan.max_workers)
         crew = backend.crew()
         policy = Policy(
@@ -69,10 +70,12 @@ class Composition:
             batch_size=options.batch_size,
             window=options.window,
             total=total,
+            tasks_per_worker=options.tasks_per_worker,
+            memory_limit=options.memory_limit,
         )
         coordinator = Coordinator(policy, crew, _Jitter(), first_index=done)
         observers = _observers(options, source.total, done)
-        self.driver = Driver(coordinator, backend, self.job, source, self._received, observers, clock)
+        self.driver = Driver(coordinator, backend, self.job, source, self._received, observers, clock, _free_memory)
 
     def consider(self) -> None:
         """Move the run to a better backend, if the pilot has found one."""
@@ -84,6 +87,7 @@ class Composition:
         if plan is not None:
             self.at_home = False
             self.pilot.close()
+            self.plan = plan = fitted_to_memory(plan)
             backend = backends.find(plan.backend)(plan.max_workers)
             self.driver.move(backend, backend.crew())
 
@@ -122,9 +126,9 @@ class Composition:
         facts = Facts(coroutine=self.job.coroutine, cpus=machine.cpu_count())
         if before is not None and before.done:
             facts = _facts_of(before, facts.cpus)
-        wishes = Wishes(options.max_workers, options.timeout is not None)
+        wishes = Wishes(options.max_workers, options.timeout is not None, options.memory_limit is not None)
         plan = first_plan(facts, candidates(), wishes)
-        if facts.coroutine:
+        if facts.coroutine or wishes.memory_limit:
             return plan, None
         self.at_home = True
         return plan, Pilot(candidates(), wishes, facts, self.job.fn, total, self._get_ahead)
@@ -138,8 +142,13 @@ class Composition:
 
     def _as_asked(self) -> Plan:
         """The user's own choice; processes get a worker per CPU this process may use, not per CPU of the machine."""
-        workers = self.options.max_workers
-        if workers is None and backends.find(self.options.backend).capabilities.escapes_gil:
+        workers, able = self.options.max_workers, backends.find(self.options.backend).capabilities
+        if self.options.memory_limit is not None and not able.killable:
+            raise OptionError(
+                f"memory_limit needs workers that can be ended one by one, which {self.options.backend!r} has not: "
+                "use backend='processes', or leave backend='auto'."
+            )
+        if workers is None and able.escapes_gil:
             workers = machine.cpu_count()
         return Plan(self.options.backend, workers, ("it was asked for.",))
 
@@ -166,6 +175,29 @@ def _facts_of(before: Stopwatch, cpus: int) -> Facts:
     """What the plain loop has shown so far."""
     n = before.done
     return Facts(n, None, before.wall / n, before.cpu / n, before.process_cpu / n, before.delayed / n, cpus=cpus)
+
+
+FOOTPRINT = 64 << 20
+"""Bytes that a worker process is reckoned to need, at the least, before it is started."""
+
+
+def fitted_to_memory(plan: Plan) -> Plan:
+    """The plan with no more worker processes than there is memory for, saying so where that binds."""
+    if backends.find(plan.backend).capabilities.shares_memory:
+        return plan
+    memory = machine.memory()
+    room = max(1, memory.available // FOOTPRINT)
+    if plan.max_workers is None or plan.max_workers <= room:
+        return plan
+    free = f"{memory.available / 1e6:,.0f} MB are free" + (" within the container's limit" if memory.limit else "")
+    reason = f"only {room} instead of {plan.max_workers} workers, because {free}."
+    return plan._replace(max_workers=room, reasons=(*plan.reasons, reason))
+
+
+def _free_memory() -> float:
+    """The share of the memory this process may use that is free."""
+    memory = machine.memory()
+    return memory.available / min(memory.limit or memory.total, memory.total)
 
 
 class _Jitter:

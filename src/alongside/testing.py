@@ -105,6 +105,12 @@ class FakeBackend:
     def kill(self, worker: int) -> None:
         self._die(worker, Death(cause="it was told to stop"))
 
+    def retire(self, worker: int) -> None:
+        del self._workers[worker]
+
+    def memory(self) -> Mapping[int, int]:
+        return {}
+
     def running(self) -> Mapping[int, Sequence[Running]]:
         return {number: () if worker.hung is None else (worker.hung,) for number, worker in self._workers.items()}
 

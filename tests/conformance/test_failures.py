@@ -114,7 +114,20 @@ def raise_it(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["stop", "group", "key", "unicode", "os", "lookup", "generator", "exit", "leaving", "cancelled", "timeout", "assert"],
+    [
+        "stop",
+        "group",
+        "key",
+        "unicode",
+        "os",
+        "lookup",
+        "generator",
+        "exit",
+        "leaving",
+        "cancelled",
+        "timeout",
+        "assert",
+    ],
 )
 def test_every_exception_arrives_as_itself(backend: str, name: str) -> None:
     expected = caught_from_a_loop(name)

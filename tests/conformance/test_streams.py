@@ -86,10 +86,10 @@ def test_the_quick_do_not_wait_for_the_slow_when_order_does_not_matter() -> None
         return n
 
     results = alongside.imap(first_waits, range(20), backend="threads", max_workers=2, ordered=False, batch_size=1)
-    early = list(itertools.islice(results, 19))
+    early = list(itertools.islice(results, 18))  # one may have been sent ahead to the worker that waits
     gate.set()
-    assert sorted(early) == list(range(1, 20))
-    assert list(results) == [0]
+    assert 0 not in early
+    assert sorted([*early, *results]) == list(range(20))
 
 
 @pytest.mark.parametrize("fn", [square, square_later, square_slowly])
@@ -122,9 +122,7 @@ def test_an_exhausted_iterator_stays_so(backend: str) -> None:
 def test_two_streams_side_by_side(backend: str) -> None:
     first = alongside.imap(square, range(100), backend=backend)
     second = alongside.imap(square, range(100, 200), backend=backend)
-    assert [a + b for a, b in zip(first, second, strict=True)] == [
-        n * n + (n + 100) * (n + 100) for n in range(100)
-    ]
+    assert [a + b for a, b in zip(first, second, strict=True)] == [n * n + (n + 100) * (n + 100) for n in range(100)]
 
 
 def test_a_consumer_that_raises_ends_the_run(backend: str) -> None:

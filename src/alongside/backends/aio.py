@@ -61,6 +61,12 @@ class AsyncioBackend:
         self._events.append(Lost(worker, Death(cause="its coroutines were cancelled"), blameless=True))
         self.wake()
 
+    def retire(self, worker: int) -> None:
+        """There is nothing to let go of: the next worker is this loop again."""
+
+    def memory(self) -> Mapping[int, int]:
+        return {}  # all of them share this process's memory
+
     def running(self) -> Mapping[int, Sequence[Running]]:
         return {}
 

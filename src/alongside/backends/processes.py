@@ -96,6 +96,14 @@ class ProcessesBackend:
     def kill(self, worker: int) -> None:
         supervisor.kill(self._workers[worker])
 
+    def retire(self, worker: int) -> None:
+        process = self._forget(worker)
+        process.stateful = True  # it has run as many tasks as it may: no other run is to have it
+        supervisor.give_back(process)
+
+    def memory(self) -> Mapping[int, int]:
+        return {number: supervisor.memory_of(process) for number, process in list(self._workers.items())}
+
     def running(self) -> Mapping[int, Sequence[Running]]:
         return {number: _in_hand(worker) for number, worker in list(self._workers.items())}
 
@@ -181,7 +189,7 @@ class ProcessesBackend:
             for frame in process.channel.receive():
                 self._hear(number, process, frame)
         if process.channel.closed:
-            self._lose(number, process, fd)
+            self._lose(number, process)
 
     def _hear(self, number: int, process: Worker, frame: Frame) -> None:
         if frame.kind in (wire.RESULTS, wire.LONE_RESULT):
@@ -248,9 +256,15 @@ class ProcessesBackend:
                 process.leases.discard(lease)
                 supervisor.arena.release(lease)
 
-    def _lose(self, number: int, process: Worker, fd: int) -> None:
+    def _forget(self, number: int) -> Worker:
+        process = self._workers.pop(number)
+        fd = next(fd for fd, known in self._by_fd.items() if known == number)
         self._poll.unregister(fd)
-        del self._by_fd[fd], self._workers[number], self._batches[number]
+        del self._by_fd[fd], self._batches[number]
+        return process
+
+    def _lose(self, number: int, process: Worker) -> None:
+        self._forget(number)
         running = _in_hand(process)
         suspects = process.page[BATCH] if process.page[OFFSET] == ONE_OF_THEM else 0
         death, blameless = supervisor.verdict(process)

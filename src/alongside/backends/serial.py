@@ -61,10 +61,17 @@ class SerialBackend:
 
     def dispatch(self, worker: int, batch: Batch) -> None:
         self._queue.append((worker, batch))
+        self._awoken.set()  # it may be waiting while another thread brings the input
 
     def kill(self, worker: int) -> None:
         self._queue = deque(entry for entry in self._queue if entry[0] != worker)
         self._events.append(Lost(worker, Death(cause="it was told to stop"), blameless=True))
+
+    def retire(self, worker: int) -> None:
+        """There is nothing to let go of: the next worker is this thread again."""
+
+    def memory(self) -> Mapping[int, int]:
+        return {}  # all of them share this process's memory
 
     def running(self) -> Mapping[int, Sequence[Running]]:
         return {}

@@ -104,6 +104,12 @@ class ThreadsBackend:
         self._release(thread)
         self._out.put(Lost(worker, Death(cause="its thread was let go"), running))
 
+    def retire(self, worker: int) -> None:
+        self._release(self._threads.pop(worker))
+
+    def memory(self) -> Mapping[int, int]:
+        return {}  # all of them share this process's memory
+
     def running(self) -> Mapping[int, Sequence[Running]]:
         return {number: thread.running() for number, thread in list(self._threads.items())}
 

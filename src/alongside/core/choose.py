@@ -84,6 +84,7 @@ class Wishes(NamedTuple):
 
     max_workers: int | None = None
     timeout: bool = False
+    memory_limit: bool = False
 
 
 Candidates = Mapping[str, Capabilities]
@@ -150,6 +151,8 @@ def _why_not(facts: Facts, caps: Capabilities, wishes: Wishes) -> str:
         return facts.unpicklable
     if wishes.timeout and not (caps.killable or caps.cancellable or caps.overlaps_waiting):
         return "a timeout cannot interrupt a task there"
+    if wishes.memory_limit and not caps.killable:
+        return "a task cannot be ended there when it exceeds its memory limit"
     return ""
 
 

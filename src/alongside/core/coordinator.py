@@ -19,8 +19,9 @@ Guarantees (asserted by `validate`, tested by random event orders)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from alongside.core import events as ev
@@ -30,10 +31,16 @@ from alongside.core.model import Batch, Block, Death, Delivery, Failure, Fault, 
 from alongside.core.ordering import Ordering
 from alongside.core.retry import RetryPolicy, Uniform
 from alongside.core.roster import Flight, Roster, Worker
-from alongside.exceptions import InternalError, TaskTimeout
+from alongside.exceptions import InternalError, MemoryLimitExceeded, TaskTimeout
 
 LAZY_WINDOW = 16_384
 """Tasks taken from the input but not yet taken by the consumer, at most, where `window` is not given."""
+
+TIGHT, CRITICAL = 0.10, 0.05
+"""Shares of the memory free below which nothing more is sent, and below which the youngest task is stopped."""
+
+LOOK_AT_MEMORY = 0.05
+"""Seconds between two looks at what the workers hold, where there is a memory limit."""
 
 EAGER_WINDOW = 1 << 20
 """The same for a consumer that keeps every outcome anyway (`map`, `run`): tasks not yet finished, at most."""
@@ -51,6 +58,8 @@ class Policy:
     batch_size: int | None = None
     window: int | None = None
     total: int | None = None
+    tasks_per_worker: int | None = None
+    memory_limit: int | None = None
 
 
 class Coordinator:
@@ -61,7 +70,7 @@ class Coordinator:
         self._rng = rng
         self._ordering = Ordering(policy.ordered, first_index)
         self._backlog = Backlog()
-        self._roster = Roster(crew)
+        self._roster = Roster(crew, policy.tasks_per_worker)
         self._sizer = Sizer(crew.target_seconds, policy.batch_size, crew.most)
         self._batches = 0
         self._index = self._first = self._taken = first_index
@@ -73,6 +82,9 @@ class Coordinator:
         self._now = 0.0
         self._commands: list[ev.Command] = []
         self._deliveries: list[Delivery] = []
+        self._looked = 0.0
+        self.tight = False
+        """Whether memory is short, so that nothing more is sent while something runs."""
         self.finished = False
         self.retried = 0
 
@@ -145,7 +157,11 @@ class Coordinator:
             self._fail(worker, flight.batch, fault)
         self._sizer.record(done + len(event.faults), event.seconds, event.nbytes)
         worker.since = self._now
-        self._roster.line_up(worker)
+        if worker.used_up(self._policy.tasks_per_worker) and not worker.flights:
+            self._roster.lose(worker.id)
+            self._commands.append(ev.Retire(worker.id))
+        else:
+            self._roster.line_up(worker)
 
     def _on_lost(self, event: ev.Lost) -> None:
         worker = self._roster.lose(event.worker)
@@ -163,8 +179,19 @@ class Coordinator:
 
     def _on_observed(self, event: ev.Observed) -> None:
         if self._policy.timeout is not None:
-            for worker in self._roster.condemn(event.running, self._policy.timeout, self._now):
-                self._commands.append(ev.Kill(worker.id))
+            self._kill(self._roster.condemn(event.running, self._policy.timeout, self._now))
+        if self._policy.memory_limit is not None:
+            self._looked = self._now
+            self._kill(self._roster.condemn_oversized(event.running, event.memory, self._policy.memory_limit))
+
+    def _kill(self, workers: Iterable[Worker]) -> None:
+        self._commands.extend(ev.Kill(worker.id) for worker in workers)
+
+    def _on_memory(self, event: ev.Memory) -> None:
+        """Little memory free: nothing more is sent while something runs; less still: the youngest task has to wait."""
+        self.tight = event.free < TIGHT
+        if event.free < CRITICAL and (worker := self._roster.sacrifice()) is not None:
+            self._kill([worker])
 
     def _on_taken(self, event: ev.Taken) -> None:
         self._taken += event.tasks
@@ -238,6 +265,8 @@ class Coordinator:
                 self._backlog.put_back(Segment(batch.start + first, batch.items[first:last], batch.attempt))
 
     def _blame(self, worker: Worker, death: Death, index: int, item: Any) -> BaseException:
+        if worker.oversize is not None:
+            return MemoryLimitExceeded(limit=self._policy.memory_limit or 0, used=worker.oversize, index=index)
         if worker.condemned is not None:
             return TaskTimeout(self._policy.timeout or 0.0, index)
         return _lost(death, index, item)
@@ -245,7 +274,7 @@ class Coordinator:
     # --------------------------------------------------------------------------------------------- giving out work
 
     def _fill(self) -> None:
-        while self._backlog.ready and not self.finished:
+        while self._backlog.ready and not self.finished and not (self.tight and self._roster.busy):
             worker = self._next_worker()
             if worker is None:
                 return
@@ -275,7 +304,9 @@ class Coordinator:
     def _share(self, worker: Worker) -> int:
         if self.crew.slots > 1:
             return self.crew.slots + self._reserve() - worker.load
-        return self._sizer.next(self._left(), self.crew.max_workers)
+        share = self._sizer.next(self._left(), self.crew.max_workers)
+        limit = self._policy.tasks_per_worker
+        return share if limit is None else min(share, limit - worker.given)
 
     def _reserve(self) -> int:
         """Tasks a many-slotted worker holds beyond its slots, so that a free slot need not wait for the next batch."""
@@ -317,7 +348,10 @@ class Coordinator:
 
     def _next_deadline(self) -> float | None:
         timeout = self._policy.timeout
-        return None if timeout is None else self._roster.next_deadline(timeout)
+        overdue = None if timeout is None else self._roster.next_deadline(timeout)
+        if self._policy.memory_limit is None or not self._roster.busy:
+            return overdue
+        return min(overdue or inf, self._looked + LOOK_AT_MEMORY)
 
     def _close_when_done(self) -> None:
         if not self.finished and not self._input_open and self._backlog.horizon is None and self.unfinished == 0:
@@ -397,5 +431,6 @@ _HANDLERS: dict[type, Callable[[Coordinator, Any], None]] = {
     ev.Observed: Coordinator._on_observed,
     ev.Taken: Coordinator._on_taken,
     ev.Moved: Coordinator._on_moved,
+    ev.Memory: Coordinator._on_memory,
     ev.Tick: Coordinator._on_tick,
 }

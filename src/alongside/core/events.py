@@ -6,6 +6,7 @@ Owns the messages only. Must never hold behaviour.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from alongside.core.model import Batch, Death, Delivery, Failure, Fault, Part, Running
@@ -61,9 +62,19 @@ class Unfit(NamedTuple):
 
 
 class Observed(NamedTuple):
-    """A look at what the workers have in their hands; sent when a deadline may have passed."""
+    """A look at the workers: what each has in its hands, and the bytes of memory it holds where that is known.
+
+    Sent when a deadline may have passed, and now and then where there is a memory limit.
+    """
 
     running: Mapping[int, Sequence[Running]]
+    memory: Mapping[int, int] = MappingProxyType({})
+
+
+class Memory(NamedTuple):
+    """What share of the memory this process may use is free (the machine's or its container's, whichever is less)."""
+
+    free: float
 
 
 class Taken(NamedTuple):
@@ -82,7 +93,7 @@ class Tick(NamedTuple):
     """Time has passed."""
 
 
-Event = InputArrived | InputEnded | Finished | Lost | Unfit | Observed | Taken | Moved | Tick
+Event = InputArrived | InputEnded | Finished | Lost | Unfit | Observed | Taken | Moved | Memory | Tick
 
 # -------------------------------------------------------------------------------------------------- commands
 
@@ -112,6 +123,12 @@ class Kill(NamedTuple):
     worker: int
 
 
+class Retire(NamedTuple):
+    """Let a worker go that has nothing in hand; no event follows."""
+
+    worker: int
+
+
 class Deliver(NamedTuple):
     """Hand these to the consumer."""
 
@@ -132,7 +149,7 @@ class Finish(NamedTuple):
     failure: Failure | None = None
 
 
-Command = Pull | Hire | Dispatch | Kill | Deliver | Retry | Finish
+Command = Pull | Hire | Dispatch | Kill | Retire | Deliver | Retry | Finish
 
 
 class Crew(NamedTuple):

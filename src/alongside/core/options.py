@@ -29,6 +29,8 @@ class Options:
     progress: Any = False
     batch_size: int | None = None
     window: int | None = None
+    memory_limit: int | None = None
+    tasks_per_worker: int | None = None
     initializer: Callable[..., object] | None = None
     initargs: tuple[Any, ...] = ()
 
@@ -57,7 +59,7 @@ class Options:
         if self.backend not in backends:
             near = _nearest(str(self.backend), backends)
             raise OptionError(f"there is no backend {self.backend!r}{near} Backends are: {', '.join(backends)}.")
-        for name in ("max_workers", "batch_size", "window"):
+        for name in ("max_workers", "batch_size", "window", "memory_limit", "tasks_per_worker"):
             if getattr(self, name) is not None:
                 _count(name, getattr(self, name), least=1)
         _count("retries", self.retries, least=0)

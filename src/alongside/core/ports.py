@@ -61,6 +61,12 @@ class Backend(Protocol):
     def kill(self, worker: int) -> None:
         """End the worker whatever it is doing; `Lost` follows from `wait`."""
 
+    def retire(self, worker: int) -> None:
+        """Let go of a worker that has nothing in hand."""
+
+    def memory(self) -> Mapping[int, int]:
+        """The bytes of memory that each worker holds for itself, where that is known."""
+
     def running(self) -> Mapping[int, Sequence[Running]]:
         """What each worker has in its hands."""
 

@@ -53,12 +53,20 @@ class Worker:
     since: float = 0.0
     """Since when, at the latest, its present attempt runs."""
     condemned: Running | None = None
-    """What it had in hand when the deadline of that passed, for which it is being killed."""
+    """What it had in hand when the deadline of that passed (or it grew too large), for which it is being killed."""
+    oversize: int | None = None
+    """The bytes it held when that was too much."""
+    given: int = 0
+    """Tasks it has been given since it was hired."""
 
     @property
     def name(self) -> str:
         """What outcomes call it."""
         return f"{self.crew.name}-{self.id}"
+
+    def used_up(self, limit: int | None) -> bool:
+        """Whether it has been given as many tasks as a worker may run."""
+        return limit is not None and self.given >= limit
 
     @property
     def watched(self) -> bool:
@@ -71,6 +79,7 @@ class Worker:
             self.since = now
         self.flights[batch.id] = Flight(batch, len(batch.items))
         self.load += len(batch.items)
+        self.given += len(batch.items)
 
     def mark(self, flight: Flight, offset: int, count: int) -> None:
         """So many tasks of a batch have come back."""
@@ -83,10 +92,15 @@ class Worker:
             del self.flights[flight.batch.id]
 
 
+NOBODY = Running(0, -1, 0.0)
+"""In the place of a culprit, where a worker is ended for no fault of the task it runs."""
+
+
 class Roster:
     """The workers in service, and two lines of those with room: the empty, and those that may be sent a batch ahead."""
 
-    def __init__(self, crew: Crew) -> None:
+    def __init__(self, crew: Crew, tasks_per_worker: int | None = None) -> None:
+        self._tasks_per_worker = tasks_per_worker
         self._workers: dict[int, Worker] = {}
         self._empty: dict[int, None] = {}
         self._ahead: dict[int, None] = {}
@@ -135,7 +149,7 @@ class Roster:
     def line_up(self, worker: Worker) -> None:
         """Put a worker at the end of the line it belongs to, after what it holds has changed."""
         self._leave_line(worker.id)
-        if worker.crew is not self.crew or worker.condemned is not None:
+        if worker.crew is not self.crew or worker.condemned is not None or worker.used_up(self._tasks_per_worker):
             return
         if worker.load < worker.crew.slots if worker.crew.slots > 1 else not worker.flights:
             self._empty[worker.id] = None
@@ -164,6 +178,33 @@ class Roster:
                 self._leave_line(worker.id)
                 condemned.append(worker)
         return condemned
+
+    def condemn_oversized(
+        self, observed: Mapping[int, Sequence[Running]], memory: Mapping[int, int], limit: int
+    ) -> list[Worker]:
+        """Workers that hold more bytes than `limit` are condemned for what they have in hand, and returned."""
+        found = [w for w in self if w.flights and w.condemned is None and memory.get(w.id, 0) > limit]
+        for worker in found:
+            running = observed.get(worker.id, ())
+            worker.condemned = running[0] if running else NOBODY
+            worker.oversize = memory[worker.id]
+            self._leave_line(worker.id)
+        return found
+
+    def sacrifice(self) -> Worker | None:
+        """Of several busy workers, the one whose task has run for the shortest; that task is to be sent again."""
+        busy = [worker for worker in self if worker.flights and worker.condemned is None]
+        if len(busy) < 2:
+            return None
+        youngest = max(busy, key=lambda worker: worker.since)
+        youngest.condemned = NOBODY
+        self._leave_line(youngest.id)
+        return youngest
+
+    @property
+    def busy(self) -> bool:
+        """Whether any worker has something in hand."""
+        return any(worker.flights for worker in self)
 
     # --------------------------------------------------------------------------------------------------- checks
 

@@ -25,6 +25,9 @@ HEARTBEAT = 0.2
 """Seconds that a wait lasts at most. A signal that comes just before a wait begins does not end it: Python's handler runs
 only between two bytecodes. Without this bound a Ctrl-C could be lost until something else happens."""
 
+LOOK = 0.25
+"""Seconds between two looks at the memory that is free; one costs a quarter of a millisecond."""
+
 LINGER = 0.01
 """Seconds between two looks at a backend that was moved away from and may still have something in hand."""
 
@@ -49,6 +52,7 @@ class Driver:
         deliver: Deliver,
         observers: Sequence[Observer] = (),
         clock: Callable[[], float] = time.monotonic,
+        free_memory: Callable[[], float] | None = None,
     ) -> None:
         self.coordinator = coordinator
         self.backend = backend
@@ -57,6 +61,8 @@ class Driver:
         self._deliver = deliver
         self._observers = list(observers)
         self._clock = clock
+        self._free_memory = free_memory
+        self._next_look = 0.0
         self.lock = threading.RLock()
         self._homes: dict[int, Backend] = {}
         self._opened: list[Backend] = []
@@ -136,6 +142,7 @@ class Driver:
         for old in list(self._lingering):
             self.absorb(old.wait(0.0))
             self._let_go_if_done(old)
+        self._look_at_memory()
 
     async def step_async(self) -> None:
         """As `step`, in the event loop the backend lives in."""
@@ -168,9 +175,23 @@ class Driver:
             return
         with self.lock:
             if self.coordinator.deadline_due(self._clock()):
-                self.feed(ev.Observed(self._running()))
+                self.feed(ev.Observed(self._running(), self._memory()))
             else:
                 self.feed(ev.Tick())
+
+    def _look_at_memory(self) -> None:
+        """Now and then, where workers can be stopped: how much memory there is left."""
+        if self._free_memory is None or not self.backend.capabilities.killable:
+            return
+        if self._clock() >= self._next_look and self.finish is None:
+            self._next_look = self._clock() + LOOK
+            self.feed(ev.Memory(self._free_memory()))
+
+    def _memory(self) -> dict[int, int]:
+        """What every worker holds of memory."""
+        return {
+            worker: held for backend in (*self._lingering, self.backend) for worker, held in backend.memory().items()
+        }
 
     def feed(self, event: ev.Event) -> None:
         """One event: decide, act. From any thread."""
@@ -215,14 +236,16 @@ class Driver:
                 self._homes[worker].dispatch(worker, batch)
             case ev.Deliver(deliveries):
                 self._deliver(deliveries)
-            case ev.Pull(count):
-                self.wanted = count
+            case ev.Pull(tasks):
+                self.wanted = tasks
                 self.on_pull()
             case ev.Hire(worker):
                 self._homes[worker] = self.backend
                 self.backend.hire(worker)
             case ev.Kill(worker):
                 self._homes[worker].kill(worker)
+            case ev.Retire(worker):
+                self._homes[worker].retire(worker)
             case ev.Finish():
                 self.finish = self.finish or command
                 self.on_finish()

@@ -145,6 +145,9 @@ def first_plan(facts: Facts, candidates: Mapping[str, Any], wishes: Wishes) -> P
     """Where an automatic run begins, before anything was measured."""
     if facts.coroutine:
         return choose(facts, candidates, wishes)
+    if wishes.memory_limit:
+        killable = next(name for name, caps in candidates.items() if caps.killable)
+        return Plan(killable, wishes.max_workers or facts.cpus, ("only there can a task over its memory limit be ended.",))
     home = next(name for name, caps in candidates.items() if caps.in_caller)
     if not wishes.timeout:
         return Plan(home, 1, ("it begins as a plain loop, to see what a call costs.",))

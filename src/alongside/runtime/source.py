@@ -54,6 +54,12 @@ def iterate(iterables: tuple[Iterable[Any], ...]) -> Iterator[Any]:
     """One iterator over the inputs; raises `OptionError` for what cannot be iterated."""
     if not iterables:
         raise OptionError("there is nothing to run over: give at least one iterable after the function.")
+    check_inputs(iterables)
+    return iter(iterables[0]) if len(iterables) == 1 else zip(*iterables, strict=False)
+
+
+def check_inputs(iterables: Iterable[Any]) -> None:
+    """Raise `OptionError` for what cannot be iterated in ordinary code."""
     for place, iterable in enumerate(iterables, 1):
         if hasattr(iterable, "__aiter__") and not hasattr(iterable, "__iter__"):
             raise OptionError(f"input {place} is an async iterable: use alongside.amap or alongside.aimap for it.")
@@ -62,7 +68,6 @@ def iterate(iterables: tuple[Iterable[Any], ...]) -> Iterator[Any]:
                 f"input {place} is {iterable!r}, which cannot be iterated. Give a list, a generator, a range …; "
                 "for a single item write [item]."
             )
-    return iter(iterables[0]) if len(iterables) == 1 else zip(*iterables, strict=False)
 
 
 def count(iterables: tuple[Any, ...]) -> int | None:

@@ -41,10 +41,12 @@ class Stream:
     busy and timeouts are kept while the consumer does something else.
     """
 
-    def __init__(self, driver: Driver, inbox: Inbox, consider: Callable[[], None]) -> None:
+    def __init__(self, driver: Driver, inbox: Inbox, consider: Callable[[], None], pulls: bool = True) -> None:
+        """`pulls`: the consumer's thread takes the input; otherwise somebody else feeds the driver."""
         self._driver = driver
         self._inbox = inbox
         self._consider = consider
+        self._pulls = pulls
         self._changed = threading.Condition()
         self._pump: threading.Thread | None = None
         self._error: BaseException | None = None
@@ -66,7 +68,7 @@ class Stream:
     def _next(self) -> list[Delivery]:
         while not self._inbox and self._driver.finish is None:
             if self._pump is None and self._in_caller():
-                self._driver.step()
+                self._step()
                 self._consider()
             else:
                 self._wait()
@@ -74,11 +76,19 @@ class Stream:
             raise self._error
         return self._inbox.take()
 
+    def _step(self) -> None:
+        if self._pulls:
+            self._driver.pull()
+        self._driver.pump()
+
     def _in_caller(self) -> bool:
         return self._driver.backend.capabilities.in_caller
 
     def _start(self) -> None:
-        self._inbox.changed = self._driver.on_finish = self._driver.on_pull = self._notify
+        self._inbox.changed = self._driver.on_finish = self._notify
+        if self._pulls:
+            self._driver.on_pull = self._notify
+        self._driver.pumped = not self._pulls
         if self._driver.backend.capabilities.in_event_loop:
             from alongside.runtime.loops import run as run_loop
 
@@ -100,7 +110,7 @@ class Stream:
     def _wait(self) -> None:
         if self._pump is None:
             self._start_pump(self._work)
-        if self._driver.wanted:
+        if self._pulls and self._driver.wanted:
             self._driver.pull()
             self._driver.nudge()
             return
@@ -108,7 +118,8 @@ class Stream:
             self._changed.wait_for(self._something, HEARTBEAT)
 
     def _something(self) -> bool:
-        return bool(self._inbox or self._driver.wanted or self._driver.finish is not None or self._error)
+        wanted = self._pulls and self._driver.wanted
+        return bool(self._inbox or wanted or self._driver.finish is not None or self._error)
 
     def _feed(self, event: ev.Event) -> None:
         self._driver.feed(event)

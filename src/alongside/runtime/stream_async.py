@@ -7,28 +7,26 @@ a task behind: leaving the stream cancels what still runs and waits for its clea
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator
 
 from alongside.core import events as ev
 from alongside.core.model import Delivery, size
 from alongside.runtime.driver import Driver
+from alongside.runtime.feeder import Feeder
 from alongside.runtime.stream import Inbox
 
 
-async def stream_async(
-    driver: Driver, inbox: Inbox, pull: Callable[[], Any] | None = None
-) -> AsyncIterator[list[Delivery]]:
+async def stream_async(driver: Driver, inbox: Inbox, feeder: Feeder | None = None) -> AsyncIterator[list[Delivery]]:
     """As `Stream`, in the running event loop; leaving it cancels what still runs and waits for its cleanup.
 
-    `pull`, where given, is a coroutine function that takes input for the driver (for async iterables).
+    `feeder`, where given, takes the input for the driver. What the run ended in is the driver's `finish`.
     """
     changed = asyncio.Event()
-    inbox.changed = driver.on_finish = driver.on_pull = changed.set
-    driver.pumped = pull is not None
+    inbox.changed = driver.on_finish = changed.set
+    driver.pumped = feeder is not None
     driver.open()
     pump = asyncio.create_task(_pump(driver, changed))
-    puller = asyncio.create_task(_puller(driver, changed, pull)) if pull else None
+    tasks = [pump, asyncio.create_task(feeder.feed(driver))] if feeder else [pump]
     try:
         while True:
             while not inbox and driver.finish is None and not pump.done():
@@ -43,11 +41,15 @@ async def stream_async(
             driver.nudge()
     finally:
         driver.stop()
-        for task in (pump, puller):
-            if task is not None:
-                task.cancel()
-        await asyncio.gather(*(task for task in (pump, puller) if task), return_exceptions=True)
+        await end_tasks(tasks)
         await driver.close_async()
+
+
+async def end_tasks(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancel them, and return when they have ended."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _pump(driver: Driver, changed: asyncio.Event) -> None:
@@ -56,21 +58,3 @@ async def _pump(driver: Driver, changed: asyncio.Event) -> None:
             await (driver.pump_async() if driver.pumped else driver.step_async())
     finally:
         changed.set()
-
-
-async def _puller(driver: Driver, changed: asyncio.Event, pull: Callable[[], Any]) -> None:
-    wanted = asyncio.Event()
-    notify = driver.on_pull
-
-    def on_pull() -> None:
-        notify()
-        wanted.set()
-
-    driver.on_pull = on_pull
-    while driver.finish is None:
-        if driver.wanted:
-            await pull()
-            driver.nudge()
-        else:
-            wanted.clear()
-            await wanted.wait()

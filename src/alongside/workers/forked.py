@@ -98,6 +98,12 @@ class ForkingNursery:
         self._slots[number] = place
         return place
 
+    def pid_of(self, number: int) -> int:
+        """A worker's process id; 0 while it is not known."""
+        if not self._pids.get(number):
+            self._hear(0.0)
+        return self._pids.get(number) or 0
+
     def kill(self, number: int) -> None:
         """End a worker. The zygote does it, which knows whether the process id is still the worker's."""
         if self._control is not None and not self._control.closed:

@@ -68,6 +68,11 @@ class SpawningNursery:
         channel.send(Frame(SETUP, body=capture()))
         return channel, [0] * FIELDS
 
+    def pid_of(self, number: int) -> int:
+        """A worker's process id."""
+        process = self._processes.get(number)
+        return process.pid if process is not None else 0
+
     def kill(self, number: int) -> None:
         """End a worker."""
         if process := self._processes.get(number):

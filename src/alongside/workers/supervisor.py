@@ -118,6 +118,11 @@ class Supervisor:
             if self._nursery is not None:
                 self._nursery.kill(worker.number)
 
+    def memory_of(self, worker: Worker) -> int:
+        """Bytes of memory that are the worker's own (not shared with others through files or segments); 0: not known."""
+        with self._lock:
+            return own_memory(self._nursery.pid_of(worker.number))
+
     def verdict(self, worker: Worker) -> tuple[Death, bool]:
         """How a worker ended whose channel has closed, and whether no task can be to blame (its zygote went)."""
         with self._lock:
@@ -186,6 +191,16 @@ class Supervisor:
         for lease in worker.leases:
             self.arena.release(lease)
         worker.leases = set()
+
+
+def own_memory(pid: int) -> int:
+    """Resident bytes of a process that no file backs, as Linux accounts them; 0 where that cannot be read."""
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as file:
+            _, resident, shared = map(int, file.read().split()[:3])
+    except (OSError, ValueError):
+        return 0
+    return (resident - shared) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _nursery() -> Any:
