@@ -94,7 +94,7 @@ def compare(printed: str, shown: Shown | None) -> None:
 def run_python(script: str, folder: Path) -> str:
     """What a script on standard input prints; it must succeed, and have nothing to complain of."""
     command = [sys.executable, "-W", "error", "-"]
-    ended = subprocess.run(command, input=script, cwd=folder, capture_output=True, text=True, timeout=100)
+    ended = subprocess.run(command, input=script, cwd=folder, capture_output=True, text=True, timeout=60)
     assert (ended.returncode, ended.stderr) == (0, "")
     return ended.stdout
 
@@ -127,7 +127,7 @@ def test_shell_blocks_run_and_print_what_is_shown(block: Shown, output: Shown | 
         cwd=folder,
         env=environ,
         text=True,
-        timeout=100,
+        timeout=60,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
@@ -190,11 +190,15 @@ def readme() -> str:
 
 
 def test_every_option_has_its_row_with_its_default() -> None:
-    shown = {int: str, float: str, str: '"{}"'.format}
     for field in dataclasses.fields(Options):
-        default = getattr(field.default, "__name__", None) or shown.get(type(field.default), repr)(field.default)
-        default = "Backoff()" if field.name == "backoff" else default
-        assert f"| `{field.name}` | `{default}` |" in readme()
+        assert f"| `{field.name}` | `{in_code(field.default)}` |" in readme()
+
+
+def in_code(default: object) -> str:
+    """A default as one would write it."""
+    if isinstance(default, str):
+        return f'"{default}"'
+    return getattr(default, "__name__", "Backoff()" if isinstance(default, alongside.Backoff) else repr(default))
 
 
 def test_every_command_and_each_of_its_options_is_named() -> None:
@@ -361,9 +365,9 @@ def told(call):
 
 
 def run_file(text: str, path: Path) -> str:
-    """What a script prints. What it has to say on standard error is not looked at: the left side complains at length."""
+    """What a script prints. Standard error is not looked at: the left side of the table complains at length."""
     path.write_text(PREAMBLE + textwrap.dedent(text))
-    return subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=100).stdout
+    return subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=60).stdout
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.row)

@@ -20,7 +20,7 @@ from alongside.core.ports import Capabilities
 from alongside.workers import channel as wire
 from alongside.workers.channel import Frame
 from alongside.workers.page import ONE_OF_THEM
-from alongside.workers.payload import all_atoms, pack, pickled, unpack, weight
+from alongside.workers.payload import pack, pickled, unpack, weight
 from alongside.workers.runner import BATCH, OFFSET, SINCE
 from alongside.workers.supervisor import Worker, supervisor
 
@@ -143,7 +143,7 @@ class ProcessesBackend:
         frame = Frame(wire.LONE_ITEM if len(items) == 1 else wire.BATCH, batch.id, offset)
         try:
             lease = pack(
-                frame, *pickled(items, "item", plain=all_atoms(items), beside=supervisor.segments), self._arena
+                frame, *pickled(items, "item", beside=supervisor.segments), self._arena
             )
         except Exception as error:
             if len(items) == 1:

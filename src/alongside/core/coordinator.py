@@ -118,6 +118,11 @@ class Coordinator:
         return self._roster.crew
 
     @property
+    def hungry(self) -> bool:
+        """Whether a worker has nothing to do, or one more may be hired."""
+        return self._roster.next_empty() is not None or self._roster.may_hire
+
+    @property
     def unfinished(self) -> int:
         """Tasks taken from the input that have no outcome yet."""
         return self._index - self._first - self._settled

@@ -116,9 +116,14 @@ class Roster:
         self._empty.clear()
         self._ahead.clear()
 
+    @property
+    def may_hire(self) -> bool:
+        """Whether the crew may have one more."""
+        return self._of_crew() < self.crew.max_workers
+
     def hire(self) -> Worker | None:
         """A new worker, if the crew may have one more."""
-        if self._of_crew() >= self.crew.max_workers:
+        if not self.may_hire:
             return None
         self._hired += 1
         worker = self._workers[self._hired] = Worker(self._hired, self.crew)

@@ -53,10 +53,10 @@ class Service:
         self._thread.start()
 
     def push(self, item: Any, number: int) -> None:
-        """Add a task: sent at once where a worker has room."""
+        """Add a task: sent at once where a worker has nothing to do; else with others, when one will soon be done."""
         with self._driver.lock:
             self._source.items.append(item)
-            if self._driver.wanted:
+            if self._driver.wanted and self._driver.coordinator.hungry:
                 self._driver.pull()
 
     def finish(self) -> None:
@@ -78,13 +78,15 @@ class Service:
             self._thread.join()
 
     def _feed(self) -> None:
-        if self._source.items:
+        if self._source.items and self._driver.wanted:
             self._driver.pull()
 
     def _work(self) -> None:
         try:
             while self._driver.finish is None:
                 self._driver.pump()
+                with self._driver.lock:
+                    self._feed()
         except BaseException as error:
             self._error = error
         finally:

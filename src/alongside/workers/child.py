@@ -40,7 +40,7 @@ from alongside.workers.channel import (
     Frame,
 )
 from alongside.workers.page import ONE_OF_THEM, ToldPage, slot
-from alongside.workers.payload import all_atoms, pack, pickled, unpack
+from alongside.workers.payload import always_loads, few_atoms, pack, pickled, unpack
 from alongside.workers.runner import BATCH as BATCH_FIELD
 from alongside.workers.runner import OFFSET, SINCE, Awaiter, Runner, caller
 from alongside.workers.surroundings import Birthmarks, adopt
@@ -196,15 +196,12 @@ class Worker:
             seconds = 0.0
 
     def _send_values(self, batch: int, offset: int, values: list[Any], took: Any, seconds: float) -> None:
-        plain = all_atoms(values)
+        plain, beside = few_atoms(values), self._arena is not None
         kind = RESULTS if len(values) > 1 else LONE_RESULT
         frame = Frame(kind, batch, offset, self._sent + 1)
         try:
-            pack(
-                frame,
-                *pickled((values, took, seconds), "result", plain=plain, reply=True, beside=self._arena is not None),
-                self._arena,
-            )
+            data, buffers = pickled((values, took, seconds), "result", plain=plain, reply=True, beside=beside)
+            pack(frame, data, buffers, self._arena)
         except BaseException as error:
             if len(values) == 1:
                 self._send_fault(batch, offset, error, took if isinstance(took, float) else took[0], seconds)
@@ -214,7 +211,7 @@ class Worker:
                 self._send_values(batch, offset + place, [value], each, seconds if place == 0 else 0.0)
             return
         self._sent += 1
-        if len(values) > 1 and not plain:
+        if len(values) > 1 and not plain and not always_loads(data, buffers):
             self._kept.append((self._sent, batch, offset, values, took))
         self._send(frame)
 

@@ -22,9 +22,20 @@ ATOMS = frozenset({int, float, str, bytes, bool, complex, type(None)})
 """Types whose pickling and unpickling cannot fail and needs nothing looked up."""
 
 
-def all_atoms(values: Any) -> bool:
-    """Whether every value is of a type that always travels."""
-    return ATOMS.issuperset(map(type, values))
+FEW = 64
+"""Values that are looked at one by one; of more, what was pickled tells sooner."""
+
+_STACK_GLOBAL = b"\x93"
+
+
+def few_atoms(values: list[Any]) -> bool:
+    """Whether these are few values, each of a type that always travels."""
+    return len(values) <= FEW and ATOMS.issuperset(map(type, values))
+
+
+def always_loads(data: bytes, buffers: list[Any]) -> bool:
+    """Whether unpickling cannot fail: nothing in the pickle names a class or a function."""
+    return not buffers and _STACK_GLOBAL not in data
 
 
 def pickled(
