@@ -91,8 +91,8 @@ def advise(fn: Callable[..., Any], iterables: tuple[Iterable[Any], ...], given: 
     """What `alongside.advise` returns."""
     options = checked(fn, given)
     wishes = Wishes(options.max_workers, options.timeout is not None)
-    total = count(iterables)
     items = iterate(iterables)
+    total = count(iterables)
     base = Facts(coroutine=is_coroutine_function(fn), cpus=machine.cpu_count(), tasks_left=total)
     if base.coroutine:
         return Advice(name_of(fn), base, choose(base, candidates(), wishes))

@@ -5,6 +5,10 @@ Owns the estimate of a task's duration and the size of the next batch. Must neve
 
 from __future__ import annotations
 
+FINE = 0.0002
+"""Seconds that a batch lasts at the least, where that leaves it a batch at all: shared out more finely it costs more to
+send than it saves."""
+
 GROWTH = 4
 """A batch is at most this many times as large as the largest that has come back: a fast first task proves little."""
 
@@ -62,7 +66,12 @@ class Sizer:
         """The next batch's size when `backlog` tasks (known so far) are left for `workers`."""
         if self._fixed is not None:
             return self._fixed
-        return max(1, min(self.full(), -(-backlog // (2 * workers))))
+        share = max(-(-backlog // (2 * workers)), self._finest())
+        return max(1, min(self.full(), share))
+
+    def _finest(self) -> int:
+        """Tasks that are not worth sending apart: sending a batch costs about as much as these take."""
+        return int(FINE / self.per_task) if self.per_task else 1
 
     def expected(self, count: int) -> float:
         """Seconds that `count` tasks should take; infinite while nothing is known."""

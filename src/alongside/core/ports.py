@@ -50,7 +50,7 @@ class Backend(Protocol):
         """The workers it offers."""
 
     def open(self, job: Job) -> None:
-        """Make ready to run this job's tasks."""
+        """Make ready to run this job's tasks. If it raises it leaves nothing behind; `close` is then not called."""
 
     def hire(self, worker: int) -> None:
         """Add a worker; batches may be dispatched to it at once."""

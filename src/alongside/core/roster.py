@@ -104,7 +104,8 @@ class Roster:
         self._workers: dict[int, Worker] = {}
         self._empty: dict[int, None] = {}
         self._ahead: dict[int, None] = {}
-        self._hired = 0
+        self._hired = self._present = 0
+        """How many were hired in all, and how many of the present crew are in service."""
         self.crew = crew
 
     def __iter__(self) -> Iterator[Worker]:
@@ -113,19 +114,21 @@ class Roster:
     def enlist(self, crew: Crew) -> None:
         """From here on, work goes to this crew; the workers of the old one finish what they have."""
         self.crew = crew
+        self._present = 0
         self._empty.clear()
         self._ahead.clear()
 
     @property
     def may_hire(self) -> bool:
         """Whether the crew may have one more."""
-        return self._of_crew() < self.crew.max_workers
+        return self._present < self.crew.max_workers
 
     def hire(self) -> Worker | None:
         """A new worker, if the crew may have one more."""
         if not self.may_hire:
             return None
         self._hired += 1
+        self._present += 1
         worker = self._workers[self._hired] = Worker(self._hired, self.crew)
         return worker
 
@@ -136,7 +139,10 @@ class Roster:
     def lose(self, number: int) -> Worker | None:
         """Strike a worker off; what it was, if it was in service."""
         self._leave_line(number)
-        return self._workers.pop(number, None)
+        worker = self._workers.pop(number, None)
+        if worker is not None and worker.crew is self.crew:
+            self._present -= 1
+        return worker
 
     def _of_crew(self) -> int:
         return sum(worker.crew is self.crew for worker in self)
@@ -222,7 +228,9 @@ class Roster:
                 return "a batch that is done is forgotten"
             if worker.crew.slots == 1 and len(worker.flights) > worker.crew.depth:
                 return "no worker is given too many batches"
-        if self._of_crew() > self.crew.max_workers:
+        if self._present != self._of_crew():
+            return "the count of workers is their number"
+        if self._present > self.crew.max_workers:
             return "no more workers than allowed"
         if not all(self._workers[number].crew is self.crew for number in (*self._empty, *self._ahead)):
             return "only workers of the present crew are in line"

@@ -251,8 +251,8 @@ class Driver:
                 self.on_finish()
 
     def _open(self, backend: Backend) -> None:
-        self._opened.append(backend)
         backend.open(self._job)
+        self._opened.append(backend)
 
     # ------------------------------------------------------------------------------------------------- observers
 

@@ -3,7 +3,8 @@
 Owns the signal handler for as long as a run is driven from the main thread. Must never swallow an interrupt: one that
 comes at a bad moment is raised at the next good one, and a second one at once.
 
-    with shielded(wake) as shield:      # an interrupt is noted, and whoever waits is woken
+    with shielded() as shield:          # an interrupt is noted
+        shield.wake = backend.wake      # and from here on whoever waits is woken
         ...
         shield.check()                  # here it may be raised
         with let_in():                  # and anywhere in here
@@ -26,14 +27,14 @@ _shields: list[shielded] = []
 
 
 class shielded:  # noqa: N801  (used as a context manager, like those of contextlib)
-    """Hold back SIGINT while the block runs. `wake`: what ends a wait in it, so that `check` is reached.
+    """Hold back SIGINT while the block runs. `wake`: ends a wait in it, so that `check` is reached.
 
     Costs two microseconds. In any other thread than the main one there is nothing to hold back.
     """
 
-    def __init__(self, wake: Callable[[], None] | None = None) -> None:
+    def __init__(self) -> None:
         self.open = False
-        self._wake = wake
+        self.wake: Callable[[], None] | None = None
         self._came: tuple[int, FrameType | None] | None = None
         self._before: Any = None
 
@@ -42,8 +43,12 @@ class shielded:  # noqa: N801  (used as a context manager, like those of context
             before = _signal.getsignal(_signal.SIGINT)
             if callable(before):
                 self._before = before
-                _shields.append(self)
-                _signal.signal(_signal.SIGINT, self._note)
+                try:
+                    _shields.append(self)
+                    _signal.signal(_signal.SIGINT, self._note)
+                except BaseException:  # it came at this very moment
+                    _shields.remove(self)
+                    raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
@@ -64,8 +69,8 @@ class shielded:  # noqa: N801  (used as a context manager, like those of context
             self._before(number, frame)
             return
         self._came = number, frame
-        if self._wake is not None:
-            self._wake()
+        if self.wake is not None:
+            self.wake()
 
 
 class let_in:  # noqa: N801

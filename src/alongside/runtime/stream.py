@@ -6,6 +6,7 @@ the coordinator's window allows, and never in another thread than the consumer's
 
 from __future__ import annotations
 
+import atexit
 import contextvars
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -85,6 +86,7 @@ class Stream:
         return self._driver.backend.capabilities.in_caller
 
     def _start(self) -> None:
+        atexit.register(self._stop)
         self._inbox.changed = self._driver.on_finish = self._notify
         if self._pulls:
             self._driver.on_pull = self._notify
@@ -155,6 +157,12 @@ class Stream:
             self._notify()
 
     def _stop(self) -> None:
+        """End the run; does nothing the second time.
+
+        Why also at exit: an iterator that is still open then would be closed when its module is torn down, when threads
+        are frozen wherever they are, perhaps with our lock in their hands.
+        """
+        atexit.unregister(self._stop)
         self._driver.stop()
         if self._pump is not None and self._pump is not threading.current_thread():
             self._driver.nudge()

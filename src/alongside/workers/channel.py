@@ -58,6 +58,9 @@ class Channel:
         self._rest = bytearray()
         self._missing = 0
         """Bytes until the frame that has begun is whole: nothing is parsed before."""
+        self._buffer = memoryview(bytearray(CHUNK))
+        self._into = [self._buffer]
+        """Kept from one receiving to the next: a fresh buffer of this size costs the system more than a small frame."""
         self._fds: list[int] = []
         self._unsent: list[tuple[memoryview, int | None]] = []
 
@@ -108,33 +111,33 @@ class Channel:
     def receive(self) -> list[Frame]:
         """The frames that have come whole; blocks for the first bytes where the socket blocks."""
         try:
-            data, ancillary, _, _ = self.socket.recvmsg(CHUNK, _ANCILLARY)
+            count, ancillary, _, _ = self.socket.recvmsg_into(self._into, _ANCILLARY)
         except BlockingIOError:
             return []
         except OSError:
-            data, ancillary = b"", []
+            count, ancillary = 0, []
         for level, kind, rights in ancillary:
             if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
                 self._fds += [int.from_bytes(rights[i : i + 4], sys.byteorder) for i in range(0, len(rights) - 3, 4)]
-        if not data:
+        if not count:
             self._gone()
             return []
         if not self._rest:
-            return self._parse(data)
-        self._rest += data
-        return self._parse(self._rest) if len(self._rest) >= self._missing else []
+            return self._parse(self._buffer[:count])
+        self._rest += self._buffer[:count]
+        return self._parse(memoryview(self._rest)) if len(self._rest) >= self._missing else []
 
-    def _parse(self, data: bytes | bytearray) -> list[Frame]:
-        frames, at, size = [], 0, HEADER.size
+    def _parse(self, data: memoryview) -> list[Frame]:
+        frames, at, end, size = [], 0, len(data), HEADER.size
         self._missing = 0
-        while len(data) - at >= size:
+        while end - at >= size:
             length, kind, fds, a, b, c = HEADER.unpack_from(data, at)
-            if len(data) - at < size + length:
+            if end - at < size + length:
                 self._missing = size + length
                 break
-            body = bytes(data[at + size : at + size + length])
-            frames.append(Frame(kind, a, b, c, body, self._fds.pop(0) if fds else None))
-            at += size + length
+            at += size
+            frames.append(Frame(kind, a, b, c, bytes(data[at : at + length]), self._fds.pop(0) if fds else None))
+            at += length
         self._rest = bytearray(data[at:])
         return frames
 

@@ -7,7 +7,8 @@ Guarantees
   - Whatever a task does to this process harms this process at most: the page names the task in hand (or the batch, where
     it cannot be known which task of it), so that the parent charges that one and sends the others elsewhere.
   - The next call in this worker begins as in a new one (surroundings.py), or the worker leaves.
-  - What a task printed is written out before its result is sent.
+  - What tasks print is written line by line, so that the lines of two workers do not mix, and is all written when their
+    batch ends.
   - A child that a task forks takes no part in any of this: it ends where the task's function ends.
 """
 
@@ -19,7 +20,7 @@ import mmap
 import os
 import select
 import time
-from _thread import allocate_lock, start_new_thread
+from _thread import allocate_lock, get_ident, start_new_thread
 
 from alongside.transport.segments import Arena, Leases
 from alongside.workers.channel import (
@@ -97,6 +98,7 @@ class Worker:
         self._misfit: BaseException | None = None
         self._spoiled = False
         self._forsaken = False
+        self._thread = get_ident()
         self._poll = select.poll()
         self._poll.register(channel, select.POLLIN)
 
@@ -187,7 +189,8 @@ class Worker:
         """Send what a batch (or a part of it) came to."""
         if self._forsaken:
             _end_child(broken)
-        flush_streams()
+        if get_ident() == self._thread:  # the ticker might cut a line in two
+            flush_streams()
         for offset, values, took in stretches:
             self._send_values(batch, offset, values, took, seconds)
             seconds = 0.0

@@ -127,17 +127,18 @@ class Supervisor:
         """How a worker ended whose channel has closed, and whether no task can be to blame (its zygote went)."""
         with self._lock:
             self._lent.pop(worker.number, None)
-            self._dismiss(worker)
-            ended, why = self._nursery.end_of(worker.number, GRACE), b"it is not known how it ended"
-            if ended is None and not self._nursery.abandoned(worker.number):
+            worker.channel.close()
+            ended = self._nursery.end_of(worker.number, GRACE)
+            if ended is None and self._nursery.abandoned(worker.number):
+                self._dismiss(worker)
+                return _death(Frame(ENDED, body=b"its helper process was killed")), True
+            if ended is None:
                 self._nursery.kill(worker.number)
-                ended = self._nursery.end_of(worker.number, VERDICT)
-                if ended is not None:
-                    ended, why = None, b"it had closed its connection, and was killed"
-            if ended is not None:
-                return _death(ended), False
-            abandoned = self._nursery.abandoned(worker.number)
-            return _death(Frame(ENDED, body=b"its helper process was killed" if abandoned else why)), abandoned
+                killed = self._nursery.end_of(worker.number, VERDICT)
+                pid = 0 if killed is None else killed.b
+                ended = Frame(ENDED, b=pid, body=b"it had closed its connection, and was killed for that")
+            self._dismiss(worker)
+            return _death(ended), False
 
     def close(self) -> None:
         """End everything, and return when it has ended."""

@@ -88,6 +88,7 @@ class Zygote:
             from alongside.workers.surroundings import adopt
 
             install_site_builtins()
+            _write_line_by_line()
             adopt(frame.body)
 
     # ---------------------------------------------------------------------------------------------------- children
@@ -337,6 +338,11 @@ def leave(status: int) -> None:
     """End this process at once: what the user's modules registered to run at exit belongs to the user's own process."""
     flush_streams()
     os._exit(status)
+
+
+def _write_line_by_line() -> None:
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(line_buffering=True)
 
 
 def flush_streams() -> None:
