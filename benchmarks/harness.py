@@ -7,6 +7,7 @@ Must never: know a library, a workload or a target's meaning; drop a round becau
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
 import time
@@ -135,7 +136,7 @@ def why(failure: BaseException) -> str:
     """The reason shown in the table for a contender that fell out."""
     if isinstance(failure, (CannotDo, TookTooLong)):
         return str(failure)
-    return f"{type(failure).__name__}: {failure}"[:200]
+    return f"{type(failure).__name__}: {failure}".replace(os.getcwd(), ".")[:200]
 
 
 def measure_row(row: Row) -> Measured:

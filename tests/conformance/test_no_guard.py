@@ -232,7 +232,7 @@ import asyncio
 shell = InteractiveShell.instance()
 
 def cell(text):
-    result = asyncio.run(shell.run_cell_async(text))
+    result = asyncio.run(shell.run_cell_async(text, transformed_cell=shell.transform_cell(text)))
     result.raise_error()
 
 cell("import alongside, asyncio")

@@ -24,7 +24,7 @@ async def square_later(n: int) -> int:
 
 
 def square_slowly(n: int) -> int:
-    threading.Event().wait(0.005)
+    threading.Event().wait(0.002)
     return n * n
 
 
@@ -56,7 +56,7 @@ def test_the_input_is_never_taken_further_ahead_than_the_window(backend: str, fn
     source = Counted()
     results = alongside.imap(fn, source, backend=backend, window=window, max_workers=2)
     assert source.taken == 0, "nothing is taken before a result is asked for"
-    for n, value in enumerate(itertools.islice(results, 100)):
+    for n, value in enumerate(itertools.islice(results, 80)):
         assert value == n * n
         assert source.taken <= n + window, "only what was taken before makes room"
     results.close()  # type: ignore[attr-defined]  # a generator

@@ -16,6 +16,7 @@ from alongside.core import events as ev
 from alongside.core.coordinator import EAGER_WINDOW, LAZY_WINDOW, Coordinator, Policy
 from alongside.core.model import Batch, Block, Death, Failure, Fault, Part, Running
 from alongside.core.retry import Backoff, RetryPolicy
+from alongside.core.roster import NOBODY
 from alongside.exceptions import TaskTimeout, WorkerLost
 
 
@@ -36,6 +37,8 @@ class World:
         self.in_hand: dict[int, list[Running]] = {}
         self.condemned: dict[int, Running] = {}
         self.alone: set[int] = set()
+        self.given: dict[int, int] = {}
+        self.short_of_memory = False
         self.gone: list[tuple[int, int]] = []
         self.wanted = 0
         self.ended = False
@@ -71,7 +74,11 @@ class World:
             case ev.Dispatch(worker, batch):
                 self.accept(worker, batch)
             case ev.Kill(worker):
-                assert worker in self.condemned
+                self.expect_kill(worker)
+            case ev.Retire(worker):
+                assert self.flights.pop(worker) == {}, "who is let go has nothing in hand"
+                assert worker not in self.condemned
+                assert self.given[worker] >= (self.policy.tasks_per_worker or 0)
             case ev.Retry(failure, delay):
                 assert delay >= 0
                 self.attempt[failure.index] += 1
@@ -92,7 +99,16 @@ class World:
             assert batch.attempt <= self.policy.retry.retries + 1
             assert len(indices) == 1 or index not in self.alone, "a suspect is tried by itself"
         self.alone -= set(indices)
+        limit = self.policy.tasks_per_worker
+        assert limit is None or self.given.get(worker, 0) < limit, "who has had enough gets nothing more"
+        self.given[worker] = self.given.get(worker, 0) + len(batch.items)
         self.flights[worker][batch.id] = batch, set(range(len(batch.items)))
+
+    def expect_kill(self, worker: int) -> None:
+        if worker not in self.condemned:
+            assert self.short_of_memory, "nobody is killed without a reason"
+            assert sum(map(bool, self.flights.values())) > 1, "the last one may finish"
+            self.condemned[worker] = NOBODY
 
     def receive(self, delivery: Block | Failure) -> None:
         if isinstance(delivery, Failure):
@@ -129,7 +145,8 @@ class World:
         able += [self.pull] * 3 if self.wanted else []
         able += [self.work] * 6 + [self.lose] if any(self.flights.values()) else []
         able += [self.lose_idle] if self.flights else []
-        able += [self.observe] * 2 if self.policy.timeout else []
+        able += [self.observe] * 2 if self.policy.timeout or self.policy.memory_limit else []
+        able += [self.remember] if self.rng.random() < 0.3 else []
         able += [self.take] * 2 if self.taken < len(self.delivered) else []
         able += [self.move] if len(self.crews) < 3 else []
         self.rng.choice(able)()
@@ -217,9 +234,20 @@ class World:
         timeout = self.policy.timeout or 0.0
         for worker, running in seen.items():
             late = [task for task in running if task.since + timeout <= self.now]
-            if late and worker not in self.condemned and not self.crew_of(worker).watches_timeout:
+            if timeout and late and worker not in self.condemned and not self.crew_of(worker).watches_timeout:
                 self.condemned[worker] = late[0]
-        self.send(ev.Observed(seen))
+        memory = {worker: self.rng.choice([50, 50, 50, 200]) for worker in seen}
+        for worker, used in memory.items():
+            if self.policy.memory_limit and used > self.policy.memory_limit and worker not in self.condemned:
+                self.condemned[worker] = seen[worker][0] if seen[worker] else NOBODY
+        self.send(ev.Observed(seen, memory))
+
+    def remember(self) -> None:
+        """The driver looks at how much memory is free."""
+        free = self.rng.choice([0.5, 0.07, 0.01])
+        self.short_of_memory = free < 0.05
+        self.send(ev.Memory(free))
+        self.short_of_memory = False
 
     def crew_of(self, worker: int) -> ev.Crew:
         known = self.coordinator._roster.get(worker)
@@ -300,6 +328,8 @@ def random_policy(rng: Random, tasks: int) -> Policy:
         batch_size=rng.choice([None, 1, 3, 10]),
         window=rng.choice([None, 1, 2, 7, 30]),
         total=rng.choice([None, tasks]),
+        tasks_per_worker=rng.choice([None, None, 1, 5]),
+        memory_limit=rng.choice([None, None, 100]),
     )
 
 

@@ -18,6 +18,7 @@ from alongside.core.events import Crew, Event, Finished, Lost, Unfit
 from alongside.core.model import Batch, Fault, Job, Part, Running
 from alongside.core.ports import Capabilities
 from alongside.workers import channel as wire
+from alongside.workers.bell import Bell
 from alongside.workers.channel import Frame
 from alongside.workers.page import ONE_OF_THEM
 from alongside.workers.payload import pack, pickled, unpack, weight
@@ -51,6 +52,13 @@ class ProcessesBackend:
     def __init__(self, max_workers: int | None = None) -> None:
         self._cpus = os.cpu_count() or 1
         self._limit = max_workers or self._cpus
+        self._workers: dict[int, Worker] = {}
+        self._by_fd: dict[int, int] = {}
+        self._batches: dict[int, dict[int, _Flight]] = {}
+        self._events: deque[Event] = deque()
+        self._job = Frame(wire.JOB)
+        self._job_lease = 0
+        self._bell: Bell | None = None
 
     def crew(self) -> Crew:
         return Crew(self._limit, depth=2, name=self.name)
@@ -62,21 +70,14 @@ class ProcessesBackend:
 
     def open(self, job: Job) -> None:
         supervisor.prepare(_modules_of(job.fn))
-        self._workers: dict[int, Worker] = {}
-        self._by_fd: dict[int, int] = {}
-        self._batches: dict[int, dict[int, _Flight]] = {}
-        self._events: deque[Event] = deque()
-        self._poll = select.poll()
-        self._wake_read, self._wake_write = os.pipe()
-        os.set_blocking(self._wake_read, False)
-        os.set_blocking(self._wake_write, False)
-        self._poll.register(self._wake_read, select.POLLIN)
         self._stateful = job.initializer is not None
         timed = job.timeout is not None
         told = (job.fn, job.star, job.coroutine, timed, job.initializer, job.initargs)
         self._arena = supervisor.arena if supervisor.segments else None
-        self._job = Frame(wire.JOB)
         self._job_lease = pack(self._job, *pickled(told, "function", beside=supervisor.segments), self._arena)
+        self._bell = Bell()
+        self._poll = select.poll()
+        self._poll.register(self._bell, select.POLLIN)
 
     def hire(self, worker: int) -> None:
         borrowed = supervisor.borrow(max(1, self._cpus // self._limit))
@@ -117,10 +118,8 @@ class ProcessesBackend:
         return events
 
     def wake(self) -> None:
-        try:
-            os.write(self._wake_write, b"!")
-        except BlockingIOError:
-            pass  # it is full of wake-ups already
+        if self._bell is not None:
+            self._bell.ring()
 
     def close(self) -> None:
         for number, worker in self._workers.items():
@@ -133,8 +132,8 @@ class ProcessesBackend:
         if self._job.fd is not None:
             os.close(self._job.fd)
         supervisor.arena.drop(self._job_lease)
-        os.close(self._wake_read)
-        os.close(self._wake_write)
+        if self._bell is not None:
+            self._bell.close()
 
     # --------------------------------------------------------------------------------------------------- sending
 
@@ -174,8 +173,8 @@ class ProcessesBackend:
     # ------------------------------------------------------------------------------------------------- receiving
 
     def _attend(self, fd: int, mask: int) -> None:
-        if fd == self._wake_read:
-            os.read(self._wake_read, 65536)
+        if self._bell is not None and fd == self._bell.fileno():
+            self._bell.hear()
             return
         number = self._by_fd.get(fd)
         if number is None:

@@ -39,6 +39,12 @@ LAZY_WINDOW = 16_384
 TIGHT, CRITICAL = 0.10, 0.05
 """Shares of the memory free below which nothing more is sent, and below which the youngest task is stopped."""
 
+HIRES, HIRE_AGAIN = 4, 0.0005
+"""Workers hired at one go, and seconds until the next few, if those are still busy by then."""
+
+WORTH_HIRING = 0.0005
+"""Seconds of work that must be left for each worker there is, before another is hired."""
+
 LOOK_AT_MEMORY = 0.05
 """Seconds between two looks at what the workers hold, where there is a memory limit."""
 
@@ -82,7 +88,8 @@ class Coordinator:
         self._now = 0.0
         self._commands: list[ev.Command] = []
         self._deliveries: list[Delivery] = []
-        self._looked = 0.0
+        self._looked = self._hired_at = 0.0
+        self._hires = 0
         self.tight = False
         """Whether memory is short, so that nothing more is sent while something runs."""
         self.finished = False
@@ -95,6 +102,7 @@ class Coordinator:
         if self.finished:
             return []
         self._now = max(now, self._now)
+        self._hires = 0
         _HANDLERS[type(event)](self, event)
         self._backlog.release(self._now)
         self._fill()
@@ -104,7 +112,7 @@ class Coordinator:
 
     def wakeup(self) -> float | None:
         """When to send the next `Tick` or `Observed` at the latest, if nothing else happens."""
-        times = (self._backlog.next_due(), self._next_deadline())
+        times = (self._backlog.next_due(), self._next_deadline(), self._next_hiring())
         return min((time for time in times if time is not None), default=None)
 
     def deadline_due(self, now: float) -> bool:
@@ -162,7 +170,7 @@ class Coordinator:
             self._fail(worker, flight.batch, fault)
         self._sizer.record(done + len(event.faults), event.seconds, event.nbytes)
         worker.since = self._now
-        if worker.used_up(self._policy.tasks_per_worker) and not worker.flights:
+        if worker.used_up(self._policy.tasks_per_worker) and not worker.flights and worker.condemned is None:
             self._roster.lose(worker.id)
             self._commands.append(ev.Retire(worker.id))
         else:
@@ -293,10 +301,23 @@ class Coordinator:
         return worker
 
     def _hire(self) -> Worker | None:
+        """One more worker, where there is enough to do for it; only a few at a time, since by the next look what was sent
+        may be done.
+        """
+        if self._hires >= HIRES or self._sizer.expected(self._left()) < WORTH_HIRING * self._roster.present:
+            return None
         worker = self._roster.hire()
         if worker is not None:
+            self._hires += 1
+            self._hired_at = self._now
             self._commands.append(ev.Hire(worker.id))
         return worker
+
+    def _next_hiring(self) -> float | None:
+        """When to look whether still more workers are wanted."""
+        if self._hires < HIRES or not self._backlog.ready or not self._roster.may_hire:
+            return None
+        return self._hired_at + HIRE_AGAIN
 
     def _dispatch(self, worker: Worker) -> None:
         tasks = self._backlog.take(self._share(worker))

@@ -119,6 +119,11 @@ class Roster:
         self._ahead.clear()
 
     @property
+    def present(self) -> int:
+        """How many workers of the crew there are."""
+        return self._present
+
+    @property
     def may_hire(self) -> bool:
         """Whether the crew may have one more."""
         return self._present < self.crew.max_workers

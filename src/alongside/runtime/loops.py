@@ -18,7 +18,10 @@ def run(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run `make()` in a fresh event loop, in this thread or beside a loop that runs in it; what it returns."""
     if not in_loop():
         with asyncio.Runner() as runner:
-            return runner.run(make())
+            try:
+                return runner.run(make())
+            except KeyboardInterrupt as interrupt:
+                raise interrupt from None  # without the cancelling of our own coroutine that came before it
     beside = Beside()
     try:
         return beside.run(make())

@@ -34,11 +34,11 @@ ALIGN = 64
 PAGE = 1 << 16
 """Bytes to which a segment's size is rounded up, so that it fits payloads of about the same size again."""
 
-KEPT = 256 << 20
-"""Bytes of segments without a lease that are kept for the next payload."""
+SHARE = 32
+"""Of the machine's memory, one part in so many may be kept in segments without a lease, for the next payload."""
 
-MOST = 16
-"""Segments without a lease that are kept: each holds a descriptor."""
+MOST = 64
+"""Segments without a lease that are kept, at most; each holds a descriptor, so fewer where those are few."""
 
 _ENTRY = Struct("<QQ")
 _LEASE = Struct("<Q")
@@ -79,8 +79,9 @@ class Segment:
 class Arena:
     """The segments one process writes. `write` takes out a lease; `release` gives the segment back to be used again."""
 
-    def __init__(self, kept: int = KEPT) -> None:
-        self._kept = kept
+    def __init__(self, kept: int | None = None) -> None:
+        self._kept = _memory() // SHARE if kept is None else kept
+        self._most = min(MOST, _descriptors() // 8)
         self._lock = RLock()
         self._leased: dict[int, Segment] = {}
         self._free: list[Segment] = []
@@ -95,6 +96,7 @@ class Arena:
             end += -(-view.nbytes // ALIGN) * ALIGN
         with self._lock:
             segment = self._take(end)
+            self._make_room()
         try:
             segment.fill(views, places)
             fd = os.dup(segment.fd)
@@ -119,7 +121,7 @@ class Arena:
             if segment is None:
                 return
             self._free.append(segment)
-            while len(self._free) > MOST or sum(free.size for free in self._free) > self._kept:
+            while len(self._free) > self._most or sum(free.size for free in self._free) > self._kept:
                 self._free.pop(0).close()
 
     def drop(self, lease: int) -> None:
@@ -135,6 +137,13 @@ class Arena:
             for segment in [*self._free, *self._leased.values()]:
                 segment.close()
             self._free, self._leased = [], {}
+
+    def _make_room(self) -> None:
+        """Hold no more segments, and with them descriptors, than allowed: the oldest go, those on lease unwritten again."""
+        while self._free and len(self._free) + len(self._leased) >= self._most:
+            self._free.pop(0).close()
+        while len(self._leased) >= self._most:
+            self._leased.pop(next(iter(self._leased))).close()
 
     def _take(self, size: int) -> Segment:
         fitting = [free for free in self._free if size <= free.size <= max(4 * size, 1 << 20)]
@@ -204,3 +213,14 @@ def above_standard(fd: int) -> int:
     higher = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
     os.close(fd)
     return higher
+
+
+def _memory() -> int:
+    """Bytes of memory this machine has."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _descriptors() -> int:
+    """How many descriptors this process may have open."""
+    limit = os.sysconf("SC_OPEN_MAX")
+    return limit if limit > 0 else 1 << 16

@@ -39,7 +39,7 @@ forked."""
 class Worker:
     """A process on loan: its channel and its page."""
 
-    __slots__ = ("acked", "channel", "leases", "mapped", "number", "page", "stateful")
+    __slots__ = ("acked", "channel", "leases", "mapped", "number", "page", "stateful", "unsure")
 
     def __init__(self, number: int, channel: Channel, page: Any) -> None:
         self.number = number
@@ -51,6 +51,8 @@ class Worker:
         self.leases: set[int] = set()
         """The segments of this process's arena that the worker has mapped."""
         self.stateful = False
+        self.unsure = False
+        """Whether it may have gone on to another task after the one that ended it."""
 
 
 class Supervisor:
@@ -135,7 +137,7 @@ class Supervisor:
             if ended is None:
                 self._nursery.kill(worker.number)
                 killed = self._nursery.end_of(worker.number, VERDICT)
-                pid = 0 if killed is None else killed.b
+                pid, worker.unsure = 0 if killed is None else killed.b, True
                 ended = Frame(ENDED, b=pid, body=b"it had closed its connection, and was killed for that")
             self._dismiss(worker)
             return _death(ended), False

@@ -342,7 +342,7 @@ def leave(status: int) -> None:
 
 def _write_line_by_line() -> None:
     if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(line_buffering=True)
+        sys.stdout.reconfigure(line_buffering=True, write_through=False)
 
 
 def flush_streams() -> None:

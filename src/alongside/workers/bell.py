@@ -1,0 +1,45 @@
+"""A bell: one thread waits for it in a poll, any other may ring it.
+
+Owns a pipe. Must never block: a bell that has been rung and not been heard yet need not be rung again.
+"""
+
+from __future__ import annotations
+
+import os
+from threading import Lock
+
+
+class Bell:
+    """Rung from any thread, also after it was closed: a descriptor of that number may then be somebody else's, so that
+    it must not be written to; hence the lock.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._read, False)
+        os.set_blocking(self._write, False)
+
+    def fileno(self) -> int:
+        """For poll."""
+        return self._read
+
+    def ring(self) -> None:
+        """Wake who waits."""
+        with self._lock:
+            if self._write >= 0:
+                try:
+                    os.write(self._write, b"!")
+                except BlockingIOError:
+                    return  # it is full of rings already
+
+    def hear(self) -> None:
+        """Be silent again."""
+        os.read(self._read, 65536)
+
+    def close(self) -> None:
+        """It rings no more."""
+        with self._lock:
+            os.close(self._read)
+            os.close(self._write)
+            self._write = -1
