@@ -1,7 +1,7 @@
 """What all tests share: a guard that fails the test that leaves something behind, by its name.
 
 Looked at after every test: threads of alongside's own, child processes, file descriptors. What alongside keeps warm on
-purpose (the helper process, its idle workers, their sockets) may stay until the end of the session; then it must go too.
+purpose (the helper process, its idle workers, their sockets) may stay until the end of the session; then it goes too.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ execute anything itself.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any
@@ -123,7 +124,7 @@ class Composition:
         options = self.options
         if options.backend != "auto":
             return self._as_asked(), None
-        facts = Facts(coroutine=self.job.coroutine, cpus=machine.cpu_count())
+        facts = Facts(coroutine=self.job.coroutine, cpus=machine.cpu_count(), in_worker="ALONGSIDE_WORKER" in os.environ)
         if before is not None and before.done:
             facts = _facts_of(before, facts.cpus)
         wishes = Wishes(options.max_workers, options.timeout is not None, options.memory_limit is not None)
@@ -343,7 +344,7 @@ def needs_pickling(backend: str) -> bool:
     return backends.find(backend).capabilities.needs_pickling
 
 
-def serve(fn: Fn, source: Pushed, options: Options, service: Service, deliver: Deliver) -> None:
+def serve(fn: Fn, source: Pushed, options: Options, service: Service) -> None:
     """Start a service that runs `fn` on whatever is pushed."""
-    made = Composition(fn, source, options, deliver, ordered=False)
+    made = Composition(fn, source, options, service.deliver, ordered=False)
     service.start(made.driver, made.close)

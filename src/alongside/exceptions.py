@@ -255,4 +255,4 @@ def _likely(exit_code: int | None, signal: int | None, index: int | None) -> str
 def _remedy(index: int | None) -> str:
     if index is None:
         return "Finished results are kept; see what else was written to standard error."
-    return f"Run the task alone with run.replay({index}), or let it try again with retries=."
+    return "See what the task does with this item (it would end this process, too), or let it try again with retries=."

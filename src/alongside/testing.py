@@ -20,7 +20,7 @@ from alongside import backends, compose
 from alongside.core.events import Crew, Event, Finished, Lost
 from alongside.core.model import Batch, Death, Fault, Job, Part, Running
 from alongside.core.ports import Capabilities
-from alongside.exceptions import InternalError
+from alongside.exceptions import InternalError, OptionError
 from alongside.runtime.results import Run
 
 __all__ = ["FakeBackend", "FakeClock", "Hangs", "Kills", "Raises", "rehearse"]
@@ -133,7 +133,7 @@ class FakeBackend:
 
     def _rest(self, timeout: float | None) -> None:
         if timeout is None:
-            raise InternalError("every imaginary worker hangs or is idle, and nothing would ever wake the run")
+            raise InternalError("every imaginary worker is idle, and nothing would ever wake the run")
         self.clock.advance(timeout)
 
     def _work(self, number: int) -> None:
@@ -194,12 +194,16 @@ def rehearse(
     """As `alongside.run`, on imaginary workers to which happens what `faults` says. Takes the same options.
 
     `faults` maps a task's index to what happens to its attempts in turn: `Raises(error)`, `Kills()`, `Hangs()`. `fn` is
-    called in this thread. `clock` tells afterwards how much time has passed, in seconds. Raises what a run would.
+    called in this thread. `clock` tells afterwards how much time has passed, in seconds. Raises what a run would, and
+    `OptionError` where a task hangs and no `timeout` would end it.
     """
+    script = dict(faults or {})
+    if options.get("timeout") is None and any(isinstance(one, Hangs) for fate in script.values() for one in fate):
+        raise OptionError("a task is to hang, and nothing would ever end it: give a timeout=.")
 
     class Rehearsed(FakeBackend):
-        script = dict(faults or {})
+        pass
 
-    Rehearsed.clock = clock or FakeClock()
+    Rehearsed.script, Rehearsed.clock = script, clock or FakeClock()
     with backends.registered(FakeBackend.name, Rehearsed):
         return compose.run(fn, iterables, {**options, "backend": FakeBackend.name}, clock=Rehearsed.clock)

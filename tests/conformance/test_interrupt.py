@@ -113,7 +113,9 @@ def check(program: subprocess.Popen[str], what: str) -> None:
 @pytest.mark.parametrize("backend", EVERY)
 def test_one_interrupt_ends_the_run(backend: str, call: str, to_group: bool, tmp_path: Path) -> None:
     if call == "amap" and backend in ("serial", "auto"):
-        pytest.skip("the function runs in asyncio's own executor, for which asyncio.run waits: nothing can end a thread")
+        pytest.skip(
+            "the function runs in asyncio's own executor, for which asyncio.run waits: nothing can end a thread"
+        )
     with started(backend, call, tmp_path) as program:
         (os.killpg if to_group else os.kill)(program.pid, signal.SIGINT)
         check(program, f"{backend} {call}")

@@ -59,7 +59,7 @@ def test_the_input_is_never_taken_further_ahead_than_the_window(backend: str, fn
     for n, value in enumerate(itertools.islice(results, 80)):
         assert value == n * n
         assert source.taken <= n + window, "only what was taken before makes room"
-    results.close()  # type: ignore[attr-defined]  # a generator
+    results.close()
     assert source.threads == {threading.get_ident()}, "the input is only touched in the consumer's thread"
 
 
@@ -95,7 +95,7 @@ def test_the_quick_do_not_wait_for_the_slow_when_order_does_not_matter() -> None
 def test_leaving_early_ends_the_run(backend: str, fn: Any) -> None:
     results = alongside.imap(fn, itertools.count(), backend=backend)
     assert next(results) == 0
-    results.close()  # type: ignore[attr-defined]  # a generator
+    results.close()
     with pytest.raises(StopIteration):
         next(results)
 
@@ -134,7 +134,7 @@ def test_a_consumer_that_raises_ends_the_run(backend: str) -> None:
 def test_a_stream_may_be_closed_in_another_thread(backend: str) -> None:
     results = alongside.imap(square_slowly, itertools.count(), backend=backend)
     next(results)
-    closer = threading.Thread(target=results.close)  # type: ignore[attr-defined]  # a generator
+    closer = threading.Thread(target=results.close)
     closer.start()
     closer.join()
     assert list(results) == []

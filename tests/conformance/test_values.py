@@ -241,7 +241,7 @@ def test_a_run_inside_a_task(backend: str) -> None:
     assert alongside.map(_nested, [3, 4], backend=backend) == [[0, 1, 4], [0, 1, 4, 9]]
 
 
-def _nested(n: int) -> list[int]:
+def _nested(n: int) -> list[Any]:
     return alongside.map(square, range(n), max_workers=2)
 
 

@@ -7,6 +7,8 @@ import os
 import random
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -103,37 +105,50 @@ def steady(tally: str, x: int) -> int:
     return sum(i * i for i in range(2_000)) + x
 
 
-def test_workers_killed_at_random_five_times_a_second(tmp_path: Path) -> None:
-    """A long run, with retries: every result is right whatever is killed."""
-    stop, killed_so_far = threading.Event(), []
-    chance = random.Random(20)
+@contextmanager
+def killer(pause: float) -> Iterator[list[int]]:
+    """Kills a worker that is at work, again and again; the process ids of those it killed."""
+    stop, victims, chance = threading.Event(), [], random.Random(20)
 
-    def killer() -> None:
-        while not stop.wait(0.2):
-            lent = [number for number in tuple(supervisor._lent)]
-            pids = [pid for number in lent if (pid := supervisor._nursery._pids.get(number)) and exists(pid)]
-            if pids:
-                victim = chance.choice(pids)
-                os.kill(victim, signal.SIGKILL)
-                killed_so_far.append(victim)
+    def kill() -> None:
+        while not stop.wait(pause):
+            pids = [supervisor._nursery._pids.get(number) for number in tuple(supervisor._lent)]
+            running = [pid for pid in pids if pid and exists(pid)]
+            if running:
+                victims.append(chance.choice(running))
+                os.kill(victims[-1], signal.SIGKILL)
 
-    tally = str(tmp_path / "tally")
-    thread = threading.Thread(target=killer)
+    thread = threading.Thread(target=kill)
     thread.start()
     try:
-        tasks = 12_000
-        results = alongside.map(
-            partial(steady, tally), range(tasks), backend="processes", max_workers=3, retries=10, backoff=0
-        )
+        yield victims
     finally:
         stop.set()
         thread.join()
-    expected = sum(i * i for i in range(2_000))
-    assert results == [expected + x for x in range(tasks)]
+
+
+def test_workers_killed_at_random_five_times_a_second(tmp_path: Path) -> None:
+    """A long run, with retries: every result is right whatever is killed."""
+    tally, tasks = str(tmp_path / "tally"), 12_000
+    task = partial(steady, tally)
+    with killer(0.2) as victims:
+        results = alongside.map(task, range(tasks), backend="processes", max_workers=3, retries=10, backoff=0)
+    assert results == [steady("/dev/null", x) for x in range(tasks)]
     done = executions(tally)
     assert len(done) == tasks
-    print(f"{len(killed_so_far)} workers killed, {done.total() - tasks} of {tasks} tasks executed again")
-    assert killed_so_far, "the run was too short for a kill"
+    print(f"{len(victims)} workers killed, {done.total() - tasks} of {tasks} tasks executed again")
+    assert victims, "the run was too short for a kill"
+
+
+def test_workers_killed_at_random_under_an_iterator(tmp_path: Path) -> None:
+    """Here the consumer's thread sends what another thread's events asked for."""
+    task = partial(steady, str(tmp_path / "tally"))
+    with killer(0.02) as victims:
+        results = alongside.imap(
+            task, iter(range(6_000)), backend="processes", max_workers=3, retries=10, backoff=0, window=200
+        )
+        assert list(results) == [steady("/dev/null", x) for x in range(6_000)]
+    assert victims
 
 
 def fatal_when_loaded() -> None:

@@ -116,9 +116,10 @@ class Slow:
         return slow_to_unpickle, (1,)
 
 
-def test_an_item_whose_unpickling_hangs() -> None:
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_an_item_whose_unpickling_hangs(batch_size: int) -> None:
     items: list[object] = [1, 2, Slow(), 4]
-    run = alongside.run(type, items, backend="processes", max_workers=2, timeout=0.5, batch_size=1)
+    run = alongside.run(type, items, backend="processes", max_workers=2, timeout=0.5, batch_size=batch_size)
     assert [failure.index for failure in run.failures] == [2]
     assert isinstance(run.failures[0].exception, alongside.TaskTimeout)
 

@@ -169,6 +169,13 @@ def test_messages_larger_than_the_sockets_take_both_ways_at_once() -> None:
     assert results == [item + item for item in items]
 
 
+def test_the_same_under_an_iterator() -> None:
+    """Two threads then send and receive: the consumer's, and the one that waits for events."""
+    items = [bytes([n % 256]) * 120_000 for n in range(600)]
+    results = alongside.imap(twice, iter(items), backend="processes", max_workers=2, window=50)
+    assert all(result == item + item for result, item in zip(results, items, strict=True))
+
+
 def recurse(x: int) -> int:
     return recurse(x + 1) if x >= 0 else x
 

@@ -376,7 +376,7 @@ def test_a_task_that_always_kills_or_hangs_is_tried_retries_plus_one_times(seed:
             world.pull()
         else:
             world.tick()
-    failures = [d for answer in world.answers for c in answer if isinstance(c, ev.Deliver) for d in c.deliveries]
-    assert [type(failure) for failure in failures] == [Failure]
-    assert isinstance(failures[0].exception, (TaskTimeout, WorkerLost))
-    assert failures[0].attempts == retries + 1
+    (failure,) = [d for answer in world.answers for c in answer if isinstance(c, ev.Deliver) for d in c.deliveries]
+    assert isinstance(failure, Failure)
+    assert isinstance(failure.exception, (TaskTimeout, WorkerLost))
+    assert failure.attempts == retries + 1

@@ -13,14 +13,7 @@ SMALL_SHARED_MEMORY = 256 << 20
 FEW_OPEN_FILES = 1024
 NAME_WIDTH, VALUE_WIDTH = 22, 46
 USES = {
-    "uvloop": ("a faster event loop", "fast"),
-    "numpy": ("arrays cross processes without a copy", ""),
-    "plotly": ("plots in reports", "report"),
-    "jinja2": ("reports", "report"),
-    "joblib": ("scikit-learn on alongside", "joblib"),
-    "distributed": ("Dask clusters", "dask"),
-    "ray": ("Ray clusters", "ray"),
-    "pyarrow": ("Parquet files", "data"),
+    "numpy": "arrays cross processes without a copy",
 }
 
 
@@ -55,7 +48,7 @@ def sections(machine: Machine) -> Iterator[tuple[str, list[tuple[str, str]]]]:
         [(f"{blas.name} {blas.version}", f"{_count(blas.threads, 'thread')}") for blas in machine.blas]
         or [("none found", "")],
     )
-    yield "Extras", [(name, _extra(name, version)) for name, version in machine.extras.items()]
+    yield "Extras", [(name, _extra(name, version)) for name, version in machine.extras.items() if name in USES]
 
 
 def python_rows(machine: Machine) -> list[tuple[str, str]]:
@@ -140,13 +133,10 @@ def _advice_on_libraries(machine: Machine) -> Iterator[str]:
     if any(blas.threads > machine.cpus for blas in machine.blas):
         most = max(blas.threads for blas in machine.blas)
         yield f"A numerical library would start {most} threads on {_count(machine.cpus, 'CPU')}; workers cap that."
-    missing = sorted({USES[name][1] for name, version in machine.extras.items() if version is None} - {""})
-    if missing:
-        yield f"For the missing extras: pip install 'alongside[{','.join(missing)}]'"
 
 
 def _extra(name: str, version: str | None) -> str:
-    return f"{version or 'not installed'} ({USES[name][0]})"
+    return f"{version or 'not installed'} ({USES[name]})"
 
 
 def _yes(there: bool) -> str:

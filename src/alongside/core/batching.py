@@ -60,7 +60,7 @@ class Sizer:
         wanted = self.target / self.per_task if self.per_task > 0 else self.most
         if self._bytes_each * wanted > HEAVY:
             wanted = HEAVY / self._bytes_each
-        return max(1, min(int(wanted), self.most, self._largest * GROWTH))
+        return max(1, int(min(wanted, self.most, self._largest * GROWTH)))
 
     def next(self, backlog: int, workers: int) -> int:
         """The next batch's size when `backlog` tasks (known so far) are left for `workers`."""

@@ -229,6 +229,8 @@ class Coordinator:
 
     def _fail(self, worker: Worker, batch: Batch, fault: Fault) -> None:
         index, item = batch.start + fault.offset, batch.items[fault.offset]
+        if isinstance(fault.exception, TaskTimeout) and fault.exception.index is None:
+            fault = fault._replace(exception=TaskTimeout(fault.exception.seconds, index))
         failure = Failure(index, item, None, fault.exception, batch.attempt, fault.seconds, worker.name)
         delay = self._delay(failure)
         if delay is None:
@@ -397,7 +399,7 @@ class Coordinator:
         self._hand_over()
         commands, self._commands = self._commands, []
         if self.finished:
-            return [c for c in commands if not isinstance(c, (ev.Hire, ev.Dispatch, ev.Pull))]
+            return [c for c in commands if isinstance(c, (ev.Deliver, ev.Retry, ev.Finish))]
         return commands
 
     # ------------------------------------------------------------------------------------------------- invariants

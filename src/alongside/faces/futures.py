@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import BrokenExecutor, Future
 from concurrent.futures import Executor as StandardExecutor
-from concurrent.futures import Future
-from functools import partial
 from typing import Any
 
 from alongside import compose
 from alongside.faces.calls import call, call_async, veiled
 from alongside.runtime.results import Run
-from alongside.runtime.service import Pushed, Service, settle_all
+from alongside.runtime.service import Pushed, Service
 
 
 class Executor(StandardExecutor):
@@ -38,20 +37,23 @@ class Executor(StandardExecutor):
         self._lock = threading.Lock()
         self._count = 0
         self._closed = False
+        self._broken: BaseException | None = None
         self._service: Service | None = None
-        self._by_value: dict[Any, bytes] = {}
+        self._by_value: dict[int, tuple[Any, bytes]] = {}
         self._pickles = compose.needs_pickling(self._options.backend)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Have `fn(*args, **kwargs)` called; a future for its result."""
         future: Future[Any] = Future()
         with self._lock:
+            if self._broken is not None:
+                raise BrokenExecutor(f"no call can be run any more, since {self._broken!r} ended the workers")
             if self._closed:
                 raise RuntimeError("cannot schedule new futures after shutdown")
             service = self._service or self._start()
             number, self._count = self._count, self._count + 1
             self._futures[number] = future
-            service.push((self._sendable(fn) if self._pickles else fn, args, kwargs), number)
+            service.push((self._sendable(fn) if self._pickles else fn, args, kwargs))
         return future
 
     def imap(self, fn: Callable[..., Any], *iterables: Iterable[Any], ordered: bool = True) -> Iterator[Any]:
@@ -78,16 +80,21 @@ class Executor(StandardExecutor):
 
     def _start(self) -> Service:
         source = Pushed()
-        self._service = Service(source)
-        loop = self._options.backend == "asyncio"
-        compose.serve(
-            call_async if loop else call, source, self._options, self._service, partial(settle_all, settle=self._settle)
-        )
-        return self._service
+        service = Service(source, self._settle, self._ended)
+        compose.serve(call_async if self._options.backend == "asyncio" else call, source, self._options, service)
+        self._service = service
+        return service
+
+    def _ended(self, error: BaseException | None) -> None:
+        """The run is over: of itself only where a worker could not be made ready, or workers died without end."""
+        self._broken = error
+        while self._futures:
+            number = next(iter(self._futures))
+            self._settle(number, None, error or BrokenExecutor("the executor ended before this call was run"))
 
     def _settle(self, number: int, value: Any, error: BaseException | None) -> None:
-        future = self._futures.pop(number)
-        if not future.set_running_or_notify_cancel():
+        future = self._futures.pop(number, None)
+        if future is None or not future.set_running_or_notify_cancel():
             return
         if error is None:
             future.set_result(value)
@@ -95,10 +102,10 @@ class Executor(StandardExecutor):
             future.set_exception(error)
 
     def _sendable(self, fn: Callable[..., Any]) -> Any:
-        """A function as its pickle where it has to travel by value, made once."""
-        known = self._by_value.get(fn)
-        if known is None:
+        """A function as its pickle, made once: it is sent as it is when it is first submitted."""
+        fn_and_pickle = self._by_value.get(id(fn))
+        if fn_and_pickle is None:
             from alongside.transport import pickling
 
-            known = self._by_value[fn] = veiled(pickling.dumps(fn, what="function"))
-        return known
+            fn_and_pickle = self._by_value[id(fn)] = fn, veiled(pickling.dumps(fn, what="function"))
+        return fn_and_pickle[1]

@@ -119,6 +119,12 @@ class Pilot:
             run_delay() - delayed + seen * base.delayed,
         )
 
+    def _leave_out(self, before: tuple[float, float, float, float]) -> None:
+        """What has been spent since `before` is not the function's: begin that much later."""
+        wall, cpu, process_cpu, delayed = (now - then for now, then in zip(self._spent(), before, strict=True))
+        began = self._began
+        self._began = (began[0] + wall, began[1] + cpu, began[2] + process_cpu, began[3] + delayed)
+
     def _listened(self) -> bool:
         if self._watch is None:
             self._watch = GilWatch()
@@ -132,8 +138,16 @@ class Pilot:
     def _weighed(self, facts: Facts) -> Facts:
         if self._weight is None and self._sample is not None and facts.gil_held is not False:
             self._weight = Weight()
+            before = self._spent()
             self._weight.measure(self._fn, *self._sample)
-            return self.facts()
+            self._leave_out(before)
+            weight = self._weight
+            return facts._replace(
+                item_bytes=weight.item_bytes,
+                result_bytes=weight.result_bytes,
+                pickle_seconds=weight.seconds,
+                unpicklable=weight.problem,
+            )
         return facts
 
 
@@ -143,11 +157,11 @@ def _replace(facts: Facts, **changes: Any) -> Facts:
 
 def first_plan(facts: Facts, candidates: Mapping[str, Any], wishes: Wishes) -> Plan:
     """Where an automatic run begins, before anything was measured."""
-    if facts.coroutine:
-        return choose(facts, candidates, wishes)
     if wishes.memory_limit:
         killable = next(name for name, caps in candidates.items() if caps.killable)
         return Plan(killable, wishes.max_workers or facts.cpus, ("only there can a task over its memory limit be ended.",))
+    if facts.coroutine:
+        return choose(facts, candidates, wishes)
     home = next(name for name, caps in candidates.items() if caps.in_caller)
     if not wishes.timeout:
         return Plan(home, 1, ("it begins as a plain loop, to see what a call costs.",))

@@ -33,26 +33,39 @@ class Pushed:
 
 
 class Service:
-    """Drives a run in a thread of its own; tasks are numbered in the order in which they are pushed."""
+    """Drives a run in a thread of its own; tasks are numbered in the order in which they are pushed.
 
-    def __init__(self, source: Pushed) -> None:
+    Guarantee: `settle` and `ended` are called in that thread, without any lock held: a future's callback may push, or
+    wait for a thread that does.
+    """
+
+    def __init__(self, source: Pushed, settle: Settle, ended: Callable[[BaseException | None], None]) -> None:
         self._source = source
-        self._pushed = 0
+        self._settle = settle
+        self._ended = ended
+        self._outbox: deque[Delivery] = deque()
         self._driver: Driver
+        self._close: Callable[[], None]
         self._thread = threading.Thread(target=self._work, name="alongside-service", daemon=True)
-        self._error: BaseException | None = None
-        self._close: Callable[[], None] = lambda: None
 
     def start(self, driver: Driver, close: Callable[[], None]) -> None:
-        """Begin to drive. `close` is called at the end, in the driving thread."""
+        """Begin to drive. `close` is called at the end."""
         self._driver = driver
         self._close = close
         driver.on_pull = self._feed
         driver.pumped = True
-        driver.open()
+        try:
+            driver.open()
+        except BaseException:
+            driver.close()
+            raise
         self._thread.start()
 
-    def push(self, item: Any, number: int) -> None:
+    def deliver(self, deliveries: Sequence[Delivery]) -> None:
+        """Take outcomes from the driver; they are told when its lock is free again."""
+        self._outbox.extend(deliveries)
+
+    def push(self, item: Any) -> None:
         """Add a task: sent at once where a worker has nothing to do; else with others, when one will soon be done."""
         with self._driver.lock:
             self._source.items.append(item)
@@ -63,14 +76,10 @@ class Service:
         """No more tasks will be pushed; the run ends when those pushed are done."""
         with self._driver.lock:
             self._source.closed = True
-            self._driver.wanted = max(self._driver.wanted, 1)
-            self._driver.pull()
-            self._driver.backend.wake()
-
-    def stop(self) -> None:
-        """End what runs, drop what waits."""
-        self._driver.stop()
-        self._driver.nudge()
+            if self._driver.finish is None:
+                self._driver.wanted = max(self._driver.wanted, 1)
+                self._driver.pull()
+                self._driver.backend.wake()
 
     def join(self) -> None:
         """Return when everything has ended."""
@@ -82,25 +91,30 @@ class Service:
             self._driver.pull()
 
     def _work(self) -> None:
+        error: BaseException | None = None
         try:
             while self._driver.finish is None:
-                self._driver.pump()
-                with self._driver.lock:
-                    self._feed()
-        except BaseException as error:
-            self._error = error
+                self._turn()
+            error = self._driver.finish.error
+        except BaseException as raised:
+            error = raised
         finally:
             self._driver.close()
+            self._tell()
             self._close()
+            self._ended(error)
 
+    def _turn(self) -> None:
+        self._driver.pump()
+        with self._driver.lock:
+            self._feed()
+        self._tell()
 
-def settle_all(deliveries: Sequence[Delivery], settle: Settle) -> None:
-    """Tell each task's outcome."""
-    for delivery in deliveries:
-        if isinstance(delivery, Block):
-            for number, value in enumerate(delivery.values, delivery.start):
-                settle(number, value, None)
-        else:
-            settle(delivery.index, None, delivery.exception)
-
-
+    def _tell(self) -> None:
+        while self._outbox:
+            delivery = self._outbox.popleft()
+            if isinstance(delivery, Block):
+                for number, value in enumerate(delivery.values, delivery.start):
+                    self._settle(number, value, None)
+            else:
+                self._settle(delivery.index, None, delivery.exception)

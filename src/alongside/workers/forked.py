@@ -105,11 +105,11 @@ class ForkingNursery:
         return self._pids.get(number) or 0
 
     def kill(self, number: int) -> None:
-        """End a worker. The zygote does it, which knows whether the process id is still the worker's."""
+        """End a worker. The zygote does it, which knows whether the process id is still the worker's; where it is gone
+        the kernel has ended its workers.
+        """
         if self._control is not None and not self._control.closed:
             self._tell(Frame(KILL, number))
-        elif pid := self._pids.get(number):
-            kill_process(pid)
 
     def end_of(self, number: int, timeout: float) -> Frame | None:
         """How a worker ended (a frame ENDED: its pid and wait status), or None if that is not heard in time."""

@@ -28,7 +28,7 @@ from alongside.workers.channel import ENDED, FORK, FORKED, KILL, PRELOAD, SETUP,
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    pass
 
 IDLE = 60.0
 """Seconds without a worker and without a request after which the zygote leaves; the next call starts another."""
@@ -200,11 +200,11 @@ class _Control(Channel):
 
     def unread(self) -> tuple[bytes, list[int]]:
         """What has been received of frames that are not whole yet."""
-        return self._rest, self._fds
+        return bytes(self._rest), self._fds
 
     def resume(self, unread: tuple[bytes, list[int]]) -> None:
         """Go on where another interpreter stopped."""
-        self._rest, self._fds = unread
+        self._rest, self._fds = bytearray(unread[0]), unread[1]
 
 
 class _Watching:

@@ -1,0 +1,120 @@
+"""Finished results reach the parent at once or with their batch, and what has been handed over is not done again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+import alongside
+from tests.faults.support import count, executions, until
+
+
+def quick_then_long(gate: str, tally: str, x: int) -> int:
+    """The last task of the batch waits for a file that the test makes when it has the results of the others."""
+    count(tally, x)
+    if x == 19:
+        until(lambda: Path(gate).exists(), "the quick results have been received")
+    return x
+
+
+@pytest.mark.parametrize("timeout", [None, 60])
+def test_quick_results_do_not_wait_for_a_long_task_of_their_batch(timeout: float | None, tmp_path: Path) -> None:
+    gate, tally = str(tmp_path / "gate"), str(tmp_path / "tally")
+    task = partial(quick_then_long, gate, tally)
+    results = alongside.imap(task, range(20), backend="processes", max_workers=1, batch_size=20, timeout=timeout)
+    received = list(islice(results, 19))
+    assert received == list(range(19))
+    Path(gate).touch()
+    assert next(results) == 19
+    assert set(executions(tally).values()) == {1}
+
+
+def stamped(gate: str, x: int) -> float:
+    if x == 5:
+        until(lambda: Path(gate).exists(), "the quick results have been received")
+    return time.monotonic()
+
+
+def test_how_soon_a_result_is_handed_over(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    alongside.map(abs, range(10), backend="processes", max_workers=1)
+    results = alongside.imap(partial(stamped, str(gate)), range(6), backend="processes", max_workers=1, batch_size=6)
+    late = [time.monotonic() - next(results) for _ in range(5)]
+    gate.touch()
+    list(results)
+    print(f"handed over after {1000 * max(late):.1f} ms at the latest")
+    assert max(late) < 1.0, "10 ms are aimed at; a busy machine may take longer"
+
+
+def dies_when_told(tally: str, gate: str, x: int) -> int:
+    count(tally, x)
+    if x == 30 and executions(tally)["30"] == 1:
+        until(lambda: Path(gate).exists(), "the results before have been received")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return x
+
+
+def test_a_crash_repeats_nothing_that_was_handed_over(tmp_path: Path) -> None:
+    tally, gate = str(tmp_path / "tally"), str(tmp_path / "gate")
+    task = partial(dies_when_told, tally, gate)
+    results = alongside.imap(
+        task, range(60), backend="processes", max_workers=1, batch_size=60, retries=1, backoff=0, timeout=60
+    )
+    received = list(islice(results, 30))
+    Path(gate).touch()
+    received += list(results)
+    assert received == list(range(60))
+    done = executions(tally)
+    assert {x for x, times in done.items() if times != 1} == {"30"}
+    assert done["30"] == 2
+
+
+def large_then_dies(tally: str, x: int) -> bytes:
+    count(tally, x)
+    if x == 40 and executions(tally)["40"] == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return b"x" * 100_000
+
+
+def test_results_still_in_the_socket_when_the_worker_dies_are_used(tmp_path: Path) -> None:
+    tally = str(tmp_path / "tally")
+    task = partial(large_then_dies, tally)
+    results = alongside.map(
+        task, range(80), backend="processes", max_workers=1, batch_size=1, retries=1, backoff=0
+    )
+    assert [len(result) for result in results] == [100_000] * 80
+    assert {x for x, times in executions(tally).items() if times != 1} == {"40"}
+
+
+def touches(folder: str, x: int) -> int:
+    Path(folder, str(x)).touch()
+    return x
+
+
+def test_unordered_results_come_as_they_complete(tmp_path: Path) -> None:
+    def first_waits(x: int) -> int:
+        if x == 0:
+            until(lambda: (tmp_path / "go").exists(), "others were received first")
+        return x
+
+    results = alongside.imap(first_waits, range(20), ordered=False, backend="processes", max_workers=2, batch_size=1)
+    first = list(islice(results, 18))  # one more may have been sent ahead to the worker that waits
+    assert 0 not in first
+    (tmp_path / "go").touch()
+    assert sorted([*first, *results]) == list(range(20))
+
+
+def test_an_abandoned_iterator_stops_its_tasks(tmp_path: Path) -> None:
+    results = alongside.imap(partial(touches, str(tmp_path)), iter(range(10**9)), backend="processes", max_workers=2)
+    next(results)
+    del results
+    assert not [thread for thread in threading.enumerate() if thread.name == "alongside-driver"]
+    present = len(list(tmp_path.iterdir()))
+    assert present < 100_000

@@ -1,0 +1,105 @@
+"""Facts in, a plan with its reasons out."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alongside.compose import candidates
+from alongside.core.choose import Facts, Wishes, choose, predict, span
+
+HERE = candidates()
+COMPUTING = Facts(tasks_seen=5, tasks_left=1000, wall=0.010, cpu=0.010, process_cpu=0.010, gil_held=True, cpus=4)
+WAITING = COMPUTING._replace(cpu=0.0001, process_cpu=0.0001, gil_held=False)
+RELEASING = COMPUTING._replace(gil_held=False)
+SMALL = COMPUTING._replace(wall=1e-6, cpu=1e-6, process_cpu=1e-6, tasks_left=100)
+
+
+@pytest.mark.parametrize(
+    ("facts", "backend", "reason"),
+    [
+        (COMPUTING, "processes", "computing that holds the GIL, so threads would take turns"),
+        (WAITING, "threads", "waiting can overlap"),
+        (RELEASING, "threads", "releases the GIL, so threads can compute side by side"),
+        (SMALL, "serial", "not worth it"),
+        (COMPUTING._replace(tasks_left=0), "serial", "not worth it"),
+        (COMPUTING._replace(cpus=1), "serial", "there is one CPU to compute on"),
+        (COMPUTING._replace(process_cpu=0.039), "serial", "keeps 3.9 CPUs busy: it is already parallel inside"),
+        (
+            COMPUTING._replace(unpicklable="item.lock is a lock"),
+            "serial",
+            "processes cannot be used: item.lock is a lock",
+        ),
+        (COMPUTING._replace(coroutine=True, wall=0.0, cpu=0.0), "asyncio", "the function is async"),
+        (COMPUTING._replace(pickle_seconds=0.1), "serial", "not worth it"),
+    ],
+)
+def test_each_kind_of_work_gets_its_tool_and_its_reason(facts: Facts, backend: str, reason: str) -> None:
+    plan = choose(facts, HERE)
+    assert plan.backend == backend, str(plan)
+    assert reason in " ".join(plan.reasons)
+    assert plan.predictions
+    assert str(plan).startswith(backend)
+
+
+def test_a_timeout_excludes_what_cannot_keep_it() -> None:
+    plan = choose(SMALL, HERE, Wishes(timeout=True))
+    assert plan.backend in {name for name, caps in HERE.items() if caps.killable or caps.overlaps_waiting}
+
+
+def test_the_number_of_workers_asked_for_is_kept() -> None:
+    assert choose(COMPUTING, HERE, Wishes(max_workers=3)).max_workers == 3
+    assert choose(WAITING, HERE, Wishes(max_workers=7)).max_workers == 7
+    assert choose(COMPUTING, HERE).max_workers == 4
+
+
+def test_names_play_no_part() -> None:
+    renamed = {f"my {name}": caps for name, caps in HERE.items()}
+    for facts in (COMPUTING, WAITING, RELEASING, SMALL):
+        assert choose(facts, renamed).backend == f"my {choose(facts, HERE).backend}"
+
+
+SECONDS = st.floats(0, 100)
+
+
+@given(
+    wall=SECONDS,
+    share=st.floats(0, 1),
+    inside=st.floats(1, 8),
+    left=st.one_of(st.none(), st.integers(0, 10**9)),
+    held=st.sampled_from([None, True, False]),
+    cpus=st.integers(1, 256),
+    coroutine=st.booleans(),
+    workers=st.one_of(st.none(), st.integers(1, 500)),
+)
+def test_whatever_the_facts_there_is_a_plan_that_is_no_worse_than_the_loop(
+    wall: float,
+    share: float,
+    inside: float,
+    left: int | None,
+    held: bool | None,
+    cpus: int,
+    coroutine: bool,
+    workers: int | None,
+) -> None:
+    cpu = wall * share
+    facts = Facts(3, left, wall, cpu, cpu * inside, gil_held=held, cpus=cpus, coroutine=coroutine)
+    plan = choose(facts, HERE, Wishes(workers))
+    assert plan.backend in HERE
+    assert plan.reasons
+    assert (plan.max_workers or 1) >= 1
+    loop = plan.predictions.get("serial")
+    assert loop is None or plan.predictions[plan.backend] <= loop
+
+
+def test_more_workers_never_make_waiting_slower_by_the_model() -> None:
+    times = [predict(WAITING, HERE["threads"], workers) for workers in (1, 2, 8, 32)]
+    assert times == sorted(times, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.0, "0 ns"), (2e-9, "2 ns"), (0.0021, "2.1 ms"), (150.0, "150 s"), (12_000.0, "12,000 s")]
+)
+def test_seconds_in_words(seconds: float, text: str) -> None:
+    assert span(seconds) == text

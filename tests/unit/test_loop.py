@@ -1,0 +1,143 @@
+"""The plain loop that every automatic run begins as, and the input it takes from."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from alongside.exceptions import OptionError
+from alongside.runtime.loop import Stopwatch, name_task
+from alongside.runtime.source import Source, count
+
+
+def stopwatch(fn: Any, *iterables: Any) -> Stopwatch:
+    return Stopwatch(fn, Source(iterables))
+
+
+def test_a_loop_in_stretches_runs_each_item_once() -> None:
+    calls: list[int] = []
+    watch = stopwatch(calls.append, range(1000))
+    results: list[None] = []
+    while not watch.ended:
+        watch.stretch(results)
+    assert calls == list(range(1000))
+    assert (len(results), watch.done) == (1000, 1000)
+    assert 0 < watch.cpu <= watch.wall * 1.5 + 0.01
+
+
+def test_the_first_stretch_is_one_item() -> None:
+    source = iter(range(100))
+    stopwatch(abs, source).stretch([])
+    assert next(source) == 1
+
+
+def test_a_failure_is_named_after_its_task_and_the_results_before_it_are_kept() -> None:
+    watch = stopwatch(lambda n: 10 // (3 - n), range(10))
+    results: list[int] = []
+    with pytest.raises(ZeroDivisionError) as caught:
+        while True:
+            watch.stretch(results)
+    assert results == [3, 5, 10]
+    assert caught.value.__notes__ == ["alongside: task 3 failed; its item is 3"]
+
+
+def test_it_says_when_it_is_slow() -> None:
+    watch = stopwatch(abs, range(10))
+    watch.stretch([])
+    assert not watch.slow()
+    watch.wall = 1.0
+    assert watch.slow()
+
+
+def test_it_is_not_slow_at_the_end() -> None:
+    watch = stopwatch(abs, [1])
+    watch.stretch([])
+    watch.wall = 1.0
+    assert not watch.slow()
+
+
+def test_a_task_is_named_once_however_often_it_is_raised() -> None:
+    error = KeyError()
+    for _ in range(3):
+        name_task(error, 3, "x" * 200, attempts=2)
+    (note,) = error.__notes__
+    assert note.startswith("alongside: task 3 failed; its item is 'xxx")
+    assert note.endswith("…; attempt 2")
+
+
+# ------------------------------------------------------------------------------------------------------- the input
+
+
+def test_no_more_is_taken_than_was_asked_for() -> None:
+    source = itertools.count()
+    assert Source((source,)).take(7) == (list(range(7)), False, None)
+    assert next(source) == 7
+
+
+def test_the_end_is_told_with_the_last_items() -> None:
+    source = Source((range(5),))
+    assert source.total == 5
+    assert source.take(100) == ([0, 1, 2, 3, 4], True, None)
+
+
+def test_what_came_before_an_error_is_kept() -> None:
+    error = OSError("gone")
+
+    def broken() -> Iterator[int]:
+        yield from range(23)
+        raise error
+
+    source, items = Source((broken(),)), []
+    ended, raised = False, None
+    while not ended:
+        more, ended, raised = source.take(1000)
+        items += more
+    assert items == list(range(23))
+    assert raised is error
+
+
+def test_a_slow_input_gives_what_it_has() -> None:
+    ticks = itertools.count()
+
+    def slow() -> Iterator[int]:
+        for n in ticks:
+            spin_until_a_millisecond_has_passed()
+            yield n
+
+    items, ended, _ = Source((slow(),)).take(1_000_000)
+    assert 1 <= len(items) < 1000
+    assert not ended
+
+
+def spin_until_a_millisecond_has_passed() -> None:
+    from time import monotonic
+
+    enough = monotonic() + 0.001
+    while monotonic() < enough:
+        pass
+
+
+def test_several_inputs_are_walked_together() -> None:
+    assert Source((range(3), itertools.count(5))).take(9) == ([(0, 5), (1, 6), (2, 7)], True, None)
+    assert count((range(3), "ab")) == 2
+    assert count((range(3), itertools.count())) is None
+
+
+def test_the_old_protocol_of_iterating_is_known() -> None:
+    class Old:  # no `__iter__`: as iterables were before there were iterators
+        def __getitem__(self, place: int) -> int:
+            if place == 3:
+                raise IndexError
+            return place
+
+    old: Any = Old()
+    assert Source((old,)).take(9) == ([0, 1, 2], True, None)
+
+
+@pytest.mark.parametrize("nothing", [(), (5,), ([1], None)])
+def test_what_cannot_be_walked_is_refused(nothing: tuple[Any, ...]) -> None:
+    with pytest.raises(OptionError):
+        Source(nothing)
