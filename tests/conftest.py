@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from subprocess import Popen
 from socket import SocketType, socket
 from typing import Any
 
@@ -60,6 +61,8 @@ def warm_numbers() -> set[int]:
             numbers |= {thing} if thing > 2 and _NAMES_A_NUMBER.search(name) else set()
         elif isinstance(thing, (socket, SocketType)):
             numbers.add(thing.fileno())
+        elif isinstance(thing, Popen):
+            numbers.add(thing.pid)
         elif id(thing) not in seen:
             seen.add(id(thing))
             todo += _parts(name, thing)
@@ -118,7 +121,9 @@ def nothing_left_behind() -> Iterator[None]:
     """Fails the test that leaves a thread, a process or a descriptor."""
     before = own_threads(), children(), descriptors()
     yield
-    gc.collect()  # an abandoned iterator ends its run when it is collected
+    if not _left_behind(*before):
+        return
+    gc.collect()  # an iterator that was abandoned ends its run when it is collected
     if not wait_until(lambda: not _left_behind(*before)):
         pytest.fail(f"left behind: {_left_behind(*before)}", pytrace=False)
 

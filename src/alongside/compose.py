@@ -13,10 +13,11 @@ from typing import Any
 
 from alongside import backends
 from alongside.core.choose import Facts, Plan, Wishes
-from alongside.core.coordinator import Coordinator, Policy
+from alongside.core.coordinator import Coordinator
 from alongside.core.events import Finish
 from alongside.core.model import Block, Delivery, Job, size
 from alongside.core.options import Options
+from alongside.core.policy import Policy
 from alongside.core.ports import Capabilities, Observer
 from alongside.exceptions import OptionError
 from alongside.runtime import machine

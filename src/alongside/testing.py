@@ -1,7 +1,7 @@
 """For tests, yours and ours: a run with scripted faults, on imaginary workers and an imaginary clock.
 
-Owns the fake backend, its clock and the faults. Must never start a thread or a process, or wait: an hour of backoff
-passes in no time, and the same script always gives the same run.
+Owns the fake backend, its clock and the faults. Must never start a thread or a process, or wait: minutes of backoff
+pass in no time, and the same script always gives the same run.
 
 >>> from alongside.testing import Kills, Raises, rehearse
 >>> run = rehearse(abs, [-1, -2, -3], faults={1: [Kills(), Raises(OSError("again"))]}, retries=2)

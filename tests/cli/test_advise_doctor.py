@@ -56,7 +56,8 @@ def test_the_doctor_tells_this_machine(inside: Call) -> None:
     assert f"{facts.cpus} (there are {facts.cpus_present};" in done.out
     assert sys.version.split()[0] in done.out
     assert doctor.bytes_in_words(facts.memory.total) in done.out
-    for name, version in facts.extras.items():
+    for name in doctor.USES:
+        version = facts.extras[name]
         row = next(line for line in done.out.splitlines() if f" {name} " in line)
         assert (version or "not installed") in row
 
@@ -122,9 +123,10 @@ def test_too_many_numerical_threads_are_told(machine: Machine) -> None:
     assert "64 threads on 8 CPUs" in advice(machine)
 
 
-def test_missing_extras_are_told_with_the_command(machine: Machine) -> None:
-    machine.extras["uvloop"] = machine.extras["ray"] = machine.extras["numpy"] = None
-    assert advice(machine) == "For the missing extras: pip install 'alongside[fast,ray]'"
+def test_what_nothing_here_uses_yet_is_not_offered(machine: Machine) -> None:
+    machine.extras["uvloop"] = machine.extras["ray"] = None
+    assert advice(machine) == ""
+    assert [name for title, rows in doctor.sections(machine) if title == "Extras" for name, _ in rows] == ["numpy"]
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,6 @@ def test_unordered_gives_every_result(inside: Call) -> None:
     assert (done.code, sorted(map(int, done.out.split()))) == (0, [1, 4, 9])
 
 
-@pytest.mark.xfail(strict=True, reason="the iterator of imap does not show its plan yet")
 def test_the_closing_line_names_the_backend_and_the_reason(outside: Call) -> None:
     done = outside("map", "tools:square", "--backend", "serial", stdin="1\n")
     assert "1 task in " in done.err

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import alongside
-from alongside.core.coordinator import LAZY_WINDOW
+from alongside.core.policy import LAZY_WINDOW
 
 
 def square(n: int) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy
+import numpy as np
 import psutil
 import pytest
 
@@ -22,7 +22,7 @@ def processes(task: Callable[[Any], Any], items: list[Any], **options: Any) -> l
     return alongside.map(task, items, backend="processes", max_workers=2, **options)
 
 
-def overwrite(array: numpy.ndarray) -> tuple[int, bool]:
+def overwrite(array: np.ndarray) -> tuple[int, bool]:
     before = int(array[0])
     array[:] = 99
     return before, bool(array.flags.writeable)
@@ -30,7 +30,7 @@ def overwrite(array: numpy.ndarray) -> tuple[int, bool]:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_an_argument_is_writable_and_private(size: int) -> None:
-    arrays = [numpy.full(size, 7, dtype=numpy.uint8) for _ in range(6)]
+    arrays = [np.full(size, 7, dtype=np.uint8) for _ in range(6)]
     assert processes(overwrite, arrays) == [(7, True)] * 6
     assert all((array == 7).all() for array in arrays)
 
@@ -57,8 +57,8 @@ def overwrite_nested(value: dict[str, Any]) -> list[int]:
 
 
 def test_nested_containers_of_arrays_are_private() -> None:
-    def full(n: int, *shape: int) -> numpy.ndarray:
-        return numpy.full(shape, n, dtype=numpy.float64)
+    def full(n: int, *shape: int) -> np.ndarray:
+        return np.full(shape, n, dtype=np.float64)
 
     def value() -> dict[str, Any]:
         deep = ({"x": full(4, 3, 200_000)},)
@@ -70,24 +70,24 @@ def test_nested_containers_of_arrays_are_private() -> None:
         assert [int(item["a"][0]), int(item["more"][1][0, 0]), int(item["deep"][0]["x"][0, 0])] == [1, 3, 4]
 
 
-def make(n: int) -> numpy.ndarray:
-    return numpy.full(1 << 17, n, dtype=numpy.int64)
+def make(n: int) -> np.ndarray:
+    return np.full(1 << 17, n, dtype=np.int64)
 
 
-def identity(array: numpy.ndarray) -> numpy.ndarray:
+def identity(array: np.ndarray) -> np.ndarray:
     return array
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_a_result_is_writable(size: int) -> None:
-    (result,) = processes(identity, [numpy.zeros(size, dtype=numpy.uint8)])
+    (result,) = processes(identity, [np.zeros(size, dtype=np.uint8)])
     result[:] = 5
     assert result.flags.writeable
     assert (result == 5).all()
 
 
 def test_a_read_only_array_arrives_read_only() -> None:
-    array = numpy.zeros(1 << 20)
+    array = np.zeros(1 << 20)
     array.flags.writeable = False
     (result,) = processes(identity, [array])
     assert not result.flags.writeable
@@ -101,20 +101,19 @@ def test_results_stay_valid_after_the_workers_are_gone() -> None:
     assert all((array == n).all() for n, array in enumerate(second, 100))
 
 
-_kept: list[numpy.ndarray] = []
+_kept: list[np.ndarray] = []
 
 
-def keep(array: numpy.ndarray) -> list[int]:
+def keep(array: np.ndarray) -> list[int]:
     """Keep the argument, and look at all that were kept before."""
     _kept.append(array)
-    seen = [int(kept[0]) if (kept == kept[0]).all() else -1 for kept in _kept]
-    return seen
+    return [int(kept[0]) if (kept == kept[0]).all() else -1 for kept in _kept]
 
 
 def test_an_argument_that_a_worker_keeps_does_not_change() -> None:
     """Segments are used again: not while somebody still looks at them."""
     for call in range(3):
-        arrays = [numpy.full(1 << 17, 10 * call + n, dtype=numpy.int64) for n in range(8)]
+        arrays = [np.full(1 << 17, 10 * call + n, dtype=np.int64) for n in range(8)]
         seen = alongside.map(keep, arrays, backend="processes", max_workers=1, batch_size=1)[-1]
         assert -1 not in seen
         assert seen == [10 * c + n for c in range(call + 1) for n in range(8)]
@@ -173,14 +172,14 @@ def test_memory_returns_when_the_last_view_dies() -> None:
 
 
 def test_the_same_large_argument_many_times() -> None:
-    array = numpy.arange(1 << 20)
-    assert processes(numpy.sum, [array] * 40) == [array.sum()] * 40
+    array = np.arange(1 << 20)
+    assert processes(np.sum, [array] * 40) == [array.sum()] * 40
 
 
 def test_strange_arrays() -> None:
-    base = numpy.arange(1 << 18, dtype=numpy.float64)
+    base = np.arange(1 << 18, dtype=np.float64)
     strange = [base[::2], base.reshape(512, 512).T, base[:0], base.reshape(512, 512)[5:9, 3:], base.astype(">f8")]
-    strange += [numpy.array([object(), None])[1:], numpy.rec.fromarrays([[1, 2], [3.0, 4.0]])]
+    strange += [np.array([object(), None])[1:], np.rec.fromarrays([[1, 2], [3.0, 4.0]])]
     for sent, come in zip(strange, processes(identity, strange), strict=True):
         assert (sent == come).all()
         assert sent.dtype == come.dtype

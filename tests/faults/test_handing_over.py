@@ -86,9 +86,7 @@ def large_then_dies(tally: str, x: int) -> bytes:
 def test_results_still_in_the_socket_when_the_worker_dies_are_used(tmp_path: Path) -> None:
     tally = str(tmp_path / "tally")
     task = partial(large_then_dies, tally)
-    results = alongside.map(
-        task, range(80), backend="processes", max_workers=1, batch_size=1, retries=1, backoff=0
-    )
+    results = alongside.map(task, range(80), backend="processes", max_workers=1, batch_size=1, retries=1, backoff=0)
     assert [len(result) for result in results] == [100_000] * 80
     assert {x for x, times in executions(tally).items() if times != 1} == {"40"}
 

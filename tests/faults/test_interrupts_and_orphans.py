@@ -20,13 +20,16 @@ import alongside
 from alongside.workers import forked, supervisor
 
 PHASE = sys.argv[1]
+signalled, wakeup = os.pipe()
+os.set_blocking(wakeup, False)
+signal.set_wakeup_fd(wakeup)
 
 
 def here(phase):
     if phase == PHASE:
         globals()["PHASE"] = ""
         print("here", flush=True)
-        signal.pause()
+        os.read(signalled, 1)  # until a signal has come; where it is let in, its exception is raised right here
 
 
 def stopping_after(owner, name, phase):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import numpy
+import numpy as np
 import psutil
 import pytest
 
@@ -17,7 +17,9 @@ import alongside
 from alongside.workers.supervisor import supervisor
 from tests.faults.support import until
 
-CYCLES = 200 if os.environ.get("ALONGSIDE_LONG_TESTS") else 40
+CYCLES = 200 if os.environ.get("ALONGSIDE_LONG_TESTS") else 32
+"""Cycles with warm workers; a quarter of them where the helper is started anew each time."""
+
 MARGIN = 8 << 20
 
 
@@ -37,11 +39,11 @@ def dies(x: int) -> int:
     return x
 
 
-def make(n: int) -> numpy.ndarray:
-    return numpy.full(200_000, n, dtype=numpy.int64)
+def make(n: int) -> np.ndarray:
+    return np.full(200_000, n, dtype=np.int64)
 
 
-def total(array: numpy.ndarray) -> int:
+def total(array: np.ndarray) -> int:
     return int(array.sum())
 
 
@@ -72,10 +74,6 @@ def use_an_initializer() -> None:
     alongside.map(square, range(50), backend="processes", max_workers=2, initializer=partial(square, 1))
 
 
-def nothing(fd: str) -> bool:
-    return fd.startswith("/proc/")
-
-
 def state() -> tuple[list[str], int, int]:
     open_files = []
     for fd in os.listdir("/proc/self/fd"):
@@ -84,19 +82,18 @@ def state() -> tuple[list[str], int, int]:
         except OSError:
             continue
     running = [child for child in psutil.Process().children(recursive=True) if child.status() != "zombie"]
-    return sorted(file for file in open_files if not nothing(file)), threading.active_count(), len(running)
+    return sorted(file for file in open_files if not file.startswith("/proc/")), threading.active_count(), len(running)
 
 
-@pytest.mark.parametrize("cycle", [succeed, raise_early, lose_a_worker, leave_an_iterator, send_arrays], ids=str)
+@pytest.mark.parametrize(
+    "cycle",
+    [succeed, raise_early, lose_a_worker, leave_an_iterator, send_arrays, use_an_initializer],
+    ids=lambda cycle: cycle.__name__,
+)
 @pytest.mark.parametrize("opening", ["warm", "closed each time"])
 def test_cycles_leave_nothing(cycle: Callable[[], None], opening: str) -> None:
-    if opening == "warm" and cycle is succeed:
-        use_an_initializer()
-    _test(cycle, opening != "warm", CYCLES if opening == "warm" else CYCLES // 4)
-
-
-def _test(cycle: Callable[[], None], closing: bool, cycles: int) -> None:
-    for _ in range(5):
+    closing, cycles = (False, CYCLES) if opening == "warm" else (True, CYCLES // 4)
+    for _ in range(3):
         cycle()
     supervisor.close()
     gc.collect()

@@ -165,8 +165,8 @@ class FatalToLoad:
         return leave, ()
 
 
-def number_of(tally: str, item: object) -> object:
-    count(tally, item)
+def number_of(tally: object, item: object) -> object:
+    count(str(tally), item)
     return item
 
 

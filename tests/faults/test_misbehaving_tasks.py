@@ -293,9 +293,9 @@ def test_what_tasks_print_is_all_there(tmp_path: Path) -> None:
 def chance(_: int) -> tuple[float, float]:
     import random
 
-    import numpy
+    import numpy as np
 
-    return random.random(), float(numpy.random.random())
+    return random.random(), float(np.random.random())
 
 
 def warm(barrier: str, x: int) -> tuple[float, float]:

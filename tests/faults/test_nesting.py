@@ -89,10 +89,10 @@ def test_automatic_inside_a_worker_with_one_cpu_starts_no_processes(monkeypatch:
 
 
 def blas_threads(_: int) -> list[int]:
-    import numpy
+    import numpy as np
     from threadpoolctl import threadpool_info
 
-    (numpy.eye(10) @ numpy.eye(10)).sum()
+    (np.eye(10) @ np.eye(10)).sum()
     return [pool["num_threads"] for pool in threadpool_info()]
 
 

@@ -7,6 +7,7 @@ import re
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -133,7 +134,7 @@ def test_an_idle_worker_is_not_overdue(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     os.mkfifo(gate)
 
-    def items() -> object:
+    def items() -> Iterator[int]:
         yield from range(50)
         with open(gate) as opened:  # longer than the timeout passes before this opens
             opened.read()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -55,9 +56,9 @@ def deep() -> list[Any]:
     return nested
 
 
-RESULTS = {
+RESULTS: dict[str, Callable[[], object]] = {
     "a lock": threading.Lock,
-    "a generator": lambda: (x for x in ()),
+    "a generator": lambda: (letter for letter in "abc"),
     "raises when pickled": RaisesWhenPickled,
     "raises SystemExit when pickled": partial(RaisesWhenPickled, SystemExit),
     "raises when rebuilt": RaisesWhenUnpickled,
@@ -99,7 +100,7 @@ def seen(tally: str, x: object) -> object:
     return x
 
 
-EXCEPTIONS = {
+EXCEPTIONS: dict[str, Callable[[], BaseException]] = {
     "with a lock": lambda: CannotTravel(threading.Lock()),
     "with another constructor": lambda: NeedsTwo(1, 2),
     "SystemExit": lambda: SystemExit(3),
@@ -116,7 +117,8 @@ EXCEPTIONS = {
 def odd_exception(tally: str, kind: str, x: int) -> int:
     count(tally, x)
     if x == ODD_ONE:
-        raise EXCEPTIONS[kind]()
+        error = EXCEPTIONS[kind]()
+        raise error
     return x
 
 

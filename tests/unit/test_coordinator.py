@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alongside.core import events as ev
-from alongside.core.coordinator import EAGER_WINDOW, LAZY_WINDOW, Coordinator, Policy
+from alongside.core.coordinator import Coordinator
 from alongside.core.model import Batch, Block, Death, Failure, Fault, Part, Running
+from alongside.core.policy import EAGER_WINDOW, LAZY_WINDOW, Policy
 from alongside.core.retry import Backoff, RetryPolicy
 from alongside.core.roster import NOBODY
 from alongside.exceptions import TaskTimeout, WorkerLost

@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 import pytest
 
 from alongside.core import events as ev
-from alongside.core.coordinator import Coordinator, Policy
+from alongside.core.coordinator import Coordinator
 from alongside.core.model import Block, Death, Failure, Fault, Part, Running
+from alongside.core.policy import Policy
 from alongside.core.retry import Backoff, RetryPolicy
 from alongside.exceptions import InternalError, TaskTimeout, WorkerLost
 

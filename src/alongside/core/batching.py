@@ -71,7 +71,7 @@ class Sizer:
 
     def _finest(self) -> int:
         """Tasks that are not worth sending apart: sending a batch costs about as much as these take."""
-        return int(FINE / self.per_task) if self.per_task else 1
+        return int(min(FINE / self.per_task, self.most)) if self.per_task else 1
 
     def expected(self, count: int) -> float:
         """Seconds that `count` tasks should take; infinite while nothing is known."""

@@ -20,21 +20,19 @@ Guarantees (asserted by `validate`, tested by random event orders)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
 from alongside.core import events as ev
 from alongside.core.backlog import Backlog, Segment
 from alongside.core.batching import Sizer
-from alongside.core.model import Batch, Block, Death, Delivery, Failure, Fault, Part
+from alongside.core.losses import Place, blame, charged, lost, with_index
+from alongside.core.model import Batch, Block, Delivery, Failure, Fault, Part
 from alongside.core.ordering import Ordering
-from alongside.core.retry import RetryPolicy, Uniform
+from alongside.core.policy import Policy
+from alongside.core.retry import Uniform
 from alongside.core.roster import Flight, Roster, Worker
-from alongside.exceptions import InternalError, MemoryLimitExceeded, TaskTimeout
-
-LAZY_WINDOW = 16_384
-"""Tasks taken from the input but not yet taken by the consumer, at most, where `window` is not given."""
+from alongside.exceptions import InternalError
 
 TIGHT, CRITICAL = 0.10, 0.05
 """Shares of the memory free below which nothing more is sent, and below which the youngest task is stopped."""
@@ -47,25 +45,6 @@ WORTH_HIRING = 0.0005
 
 LOOK_AT_MEMORY = 0.05
 """Seconds between two looks at what the workers hold, where there is a memory limit."""
-
-EAGER_WINDOW = 1 << 20
-"""The same for a consumer that keeps every outcome anyway (`map`, `run`): tasks not yet finished, at most."""
-
-
-@dataclass(slots=True)
-class Policy:
-    """What the user asked for, as far as scheduling cares."""
-
-    ordered: bool = True
-    eager: bool = True
-    stop_at_failure: bool = True
-    timeout: float | None = None
-    retry: RetryPolicy = field(default_factory=RetryPolicy)
-    batch_size: int | None = None
-    window: int | None = None
-    total: int | None = None
-    tasks_per_worker: int | None = None
-    memory_limit: int | None = None
 
 
 class Coordinator:
@@ -140,10 +119,6 @@ class Coordinator:
         """The numbers of the workers that have something in hand."""
         return frozenset(worker.id for worker in self._roster if worker.flights)
 
-    def per_task(self) -> float | None:
-        """Seconds a task takes, by the latest batches."""
-        return self._sizer.per_task
-
     # --------------------------------------------------------------------------------------------- what happened
 
     def _on_input(self, event: ev.InputArrived) -> None:
@@ -180,12 +155,12 @@ class Coordinator:
         worker = self._roster.lose(event.worker)
         if worker is None:
             return
-        charged = _charged(worker, event)
-        self._barren = 0 if charged or event.suspects else self._barren + 1
+        culprits = charged(worker, event)
+        self._barren = 0 if culprits or event.suspects else self._barren + 1
         for flight in reversed(worker.flights.values()):
-            self._recover(worker, flight, charged, event)
+            self._recover(worker, flight, culprits, event)
         if self._barren > 3 + 2 * self.crew.max_workers:
-            self._finish(_lost(event.death))
+            self._finish(lost(event.death))
 
     def _on_unfit(self, event: ev.Unfit) -> None:
         self._finish(event.error)
@@ -223,15 +198,13 @@ class Coordinator:
         batch, count = flight.batch, len(part.values)
         worker.mark(flight, part.offset, count)
         items = batch.items if count == len(batch.items) else batch.items[part.offset : part.offset + count]
-        start = batch.start + part.offset
-        self._settle(Block(start, items, part.values, part.seconds, worker.name, batch.attempt))
+        self._settle(Block(batch.start + part.offset, items, part.values, part.seconds, worker.name, batch.attempt))
         return count
 
     def _fail(self, worker: Worker, batch: Batch, fault: Fault) -> None:
         index, item = batch.start + fault.offset, batch.items[fault.offset]
-        if isinstance(fault.exception, TaskTimeout) and fault.exception.index is None:
-            fault = fault._replace(exception=TaskTimeout(fault.exception.seconds, index))
-        failure = Failure(index, item, None, fault.exception, batch.attempt, fault.seconds, worker.name)
+        error = with_index(fault.exception, index)
+        failure = Failure(index, item, None, error, batch.attempt, fault.seconds, worker.name)
         delay = self._delay(failure)
         if delay is None:
             self._settle(failure)
@@ -264,27 +237,20 @@ class Coordinator:
             self._backlog.cut(index)
             self._input_open = False
 
-    def _recover(self, worker: Worker, flight: Flight, charged: Mapping[_Place, float], event: ev.Lost) -> None:
+    def _recover(self, worker: Worker, flight: Flight, culprits: Mapping[Place, float], event: ev.Lost) -> None:
         """What a lost worker had of a batch: the task in hand has failed, the others are sent again as they were.
 
         Of suspects, one of which was in hand, each is sent again alone: what kills again is then found out.
         """
         batch = flight.batch
-        culprits = {offset: since for (number, offset), since in charged.items() if number == batch.id}
+        in_hand = {offset: since for (number, offset), since in culprits.items() if number == batch.id}
         suspected = batch.id == event.suspects and not event.blameless
-        for first, last in flight.pieces(range(len(batch.items)) if suspected else culprits):
-            if first in culprits:
-                error = self._blame(worker, event.death, batch.start + first, batch.items[first])
-                self._fail(worker, batch, Fault(first, error, max(0.0, self._now - culprits[first])))
+        for first, last in flight.pieces(range(len(batch.items)) if suspected else in_hand):
+            if first in in_hand:
+                error = blame(worker, self._policy, event.death, batch.start + first, batch.items[first])
+                self._fail(worker, batch, Fault(first, error, max(0.0, self._now - in_hand[first])))
             else:
                 self._backlog.put_back(Segment(batch.start + first, batch.items[first:last], batch.attempt))
-
-    def _blame(self, worker: Worker, death: Death, index: int, item: Any) -> BaseException:
-        if worker.oversize is not None:
-            return MemoryLimitExceeded(limit=self._policy.memory_limit or 0, used=worker.oversize, index=index)
-        if worker.condemned is not None:
-            return TaskTimeout(self._policy.timeout or 0.0, index)
-        return _lost(death, index, item)
 
     # --------------------------------------------------------------------------------------------- giving out work
 
@@ -303,9 +269,7 @@ class Coordinator:
         return worker
 
     def _hire(self) -> Worker | None:
-        """One more worker, where there is enough to do for it; only a few at a time, since by the next look what was sent
-        may be done.
-        """
+        """One more worker, if there is enough to do for it; a few at a time: soon what was sent may be done already."""
         if self._hires >= HIRES or self._sizer.expected(self._left()) < WORTH_HIRING * self._roster.present:
             return None
         worker = self._roster.hire()
@@ -368,9 +332,8 @@ class Coordinator:
         return (crew.max_workers * crew.depth + 1) * self._sizer.full()
 
     def _room(self) -> int:
-        if self._policy.eager:
-            return (self._policy.window or EAGER_WINDOW) - self.unfinished
-        return (self._policy.window or LAZY_WINDOW) - (self._index - self._taken)
+        held = self.unfinished if self._policy.eager else self._index - self._taken
+        return self._policy.bound - held
 
     # ------------------------------------------------------------------------------------------ deadlines and end
 
@@ -416,33 +379,6 @@ class Coordinator:
         if self._backlog.horizon is None:
             _require(len(held) == self.unfinished, "every task is held or settled")
         _require(self._policy.window is None or self._pulling or self._room() >= 0, "the window is kept")
-
-
-_Place = tuple[int, int]
-"""A batch's number and an offset in it."""
-
-
-def _charged(worker: Worker, event: ev.Lost) -> dict[_Place, float]:
-    """Which tasks pay for the loss, and since when each ran.
-
-    Those in hand; after a timeout only the one that was overdue; of suspects, the last one left.
-    """
-    if event.blameless:
-        return {}
-    culprits = event.running if worker.condemned is None else (worker.condemned,)
-    charged = {(task.batch, task.offset): task.since for task in culprits}
-    suspected = worker.flights.get(event.suspects)
-    if suspected is not None and suspected.left == 1:
-        charged[event.suspects, suspected.unfinished()[0][0]] = worker.since
-    return charged
-
-
-def _lost(death: Death, index: int | None = None, item: Any = None) -> BaseException:
-    from alongside.exceptions import WorkerLost
-
-    return WorkerLost(
-        pid=death.pid, exit_code=death.exit_code, signal=death.signal, cause=death.cause, index=index, item=item
-    )
 
 
 def _require(condition: bool, invariant: str) -> None:

@@ -16,11 +16,11 @@ bytecodes whatever the mask says about a signal that has already come. Only the 
 
 from __future__ import annotations
 
-import _signal
+import signal
 import threading
 from collections.abc import Callable
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, Self
 
 _shields: list[shielded] = []
 """The main thread's, the innermost last."""
@@ -38,14 +38,14 @@ class shielded:  # noqa: N801  (used as a context manager, like those of context
         self._came: tuple[int, FrameType | None] | None = None
         self._before: Any = None
 
-    def __enter__(self) -> shielded:
+    def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            before = _signal.getsignal(_signal.SIGINT)
+            before = signal.getsignal(signal.SIGINT)
             if callable(before):
                 self._before = before
                 try:
                     _shields.append(self)
-                    _signal.signal(_signal.SIGINT, self._note)
+                    signal.signal(signal.SIGINT, self._note)
                 except BaseException:  # it came at this very moment
                     _shields.remove(self)
                     raise
@@ -54,7 +54,7 @@ class shielded:  # noqa: N801  (used as a context manager, like those of context
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         if self._before is not None:
             _shields.remove(self)
-            _signal.signal(_signal.SIGINT, self._before)
+            signal.signal(signal.SIGINT, self._before)
             self.check()
 
     def check(self) -> None:

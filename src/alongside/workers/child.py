@@ -4,8 +4,8 @@ Owns one socket, one slot of the shared page, and the job it works for. Must nev
 the parent needs: its start is part of every cold call.
 
 Guarantees
-  - Whatever a task does to this process harms this process at most: the page names the task in hand (or the batch, where
-    it cannot be known which task of it), so that the parent charges that one and sends the others elsewhere.
+  - Whatever a task does to this process harms this process at most: the page names the task in hand (or the batch,
+    where it cannot be known which task of it), so that the parent charges that one and sends the others elsewhere.
   - The next call in this worker begins as in a new one (surroundings.py), or the worker leaves.
   - What tasks print is written line by line, so that the lines of two workers do not mix, and is all written when their
     batch ends.
@@ -265,7 +265,7 @@ class Ticker:
     """Hands over finished results while a long batch goes on.
 
     A thread, since the main one is inside the user's function. It sleeps without a timeout while there is nothing to
-    watch. While C code holds the GIL it cannot run: results finished before are then handed over when that code lets go.
+    watch. While C code holds the GIL it cannot run: results finished before are handed over when that code lets go.
     """
 
     def __init__(self, page: Any) -> None:
@@ -326,11 +326,10 @@ def _end_child(broken: list[Broken]) -> None:
     import sys
 
     for _, error, _ in broken:
-        if not isinstance(error, SystemExit):
-            sys.excepthook(type(error), error, error.__traceback__)
-            leave(1)
-        if error.code is not None:
-            leave(error.code if isinstance(error.code, int) else 1)
+        if isinstance(error, SystemExit):
+            leave(error.code if isinstance(error.code, int) else int(error.code is not None))
+        sys.excepthook(type(error), error, error.__traceback__)
+        leave(1)
     leave(0)
 
 

@@ -1,6 +1,6 @@
 """The nursery that forks: a zygote, started once, gives a worker in a millisecond or two.
 
-Owns the zygote, its control socket and the page that all its workers map. Must never know tasks, or which worker is idle.
+Owns the zygote, its control socket and the page that all its workers map. Must never know tasks, or who is idle.
 
 Guarantee: SIGINT never reaches the helper's start, since it begins with the signal blocked and ignores it from its
 first line.

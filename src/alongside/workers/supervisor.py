@@ -4,9 +4,9 @@ Owns every process alongside starts, for the whole of this process; runs borrow 
 know tasks or batches, nor how a worker comes to be (a nursery does: forked.py, spawned.py).
 
 Guarantees
-  - A worker that is given back idle serves the next run; one that is not is killed. What was left idle for a minute lets
-    itself go (child.py), and so does a zygote without workers: no thread of ours has to wait for that.
-  - At interpreter exit, and in a child that the user forks, nothing of this is left: the workers see their sockets close.
+  - A worker that is given back idle serves the next run; one that is not is killed. What was left idle for a minute
+    lets itself go (child.py), and so does a zygote without workers: no thread of ours has to wait for that.
+  - At interpreter exit, and in a child that the user forks, nothing of this is left: workers see their sockets close.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ What is not put right: what a task does inside modules (their globals, caches, l
 from __future__ import annotations
 
 import _pickle
-import _signal
+import _signal  # type: ignore[import-not-found]  # `signal` takes milliseconds to import
 import os
 import sys
 from _thread import _count as threads_running
@@ -27,7 +27,7 @@ THREAD_CAPS = (
     "VECLIB_MAXIMUM_THREADS",
     "NUMEXPR_NUM_THREADS",
 )
-"""Set to 1 for workers unless the user has set them: with a worker per CPU, threads inside each would only get in the way."""
+"""Set to 1 for workers unless the user has set them: with a worker per CPU, threads inside only get in the way."""
 
 _POSIX = hasattr(_signal, "pthread_sigmask")
 

@@ -1,7 +1,7 @@
 """The zygote: a clean, single-threaded interpreter that forks workers in a millisecond or two.
 
-Owns its children: it starts them, ends them, and says how they ended. Must never run the user's tasks, fork while it has
-a second thread, or outlive its parent.
+Owns its children: it starts them, ends them, and says how they ended. Must never run the user's tasks, fork while it
+has a second thread, or outlive its parent.
 
 Guarantees
   - A worker is forked from a process with one thread that holds no lock: no fork of the user's threaded process, no
@@ -17,7 +17,7 @@ Why not PR_SET_PDEATHSIG from the user's process: it fires when the *thread* tha
 from __future__ import annotations
 
 import _pickle
-import _signal
+import _signal  # type: ignore[import-not-found]  # `signal` takes milliseconds to import
 import _socket
 import fcntl
 import os
@@ -145,7 +145,7 @@ class Zygote:
         for pid in self._children:
             os.waitpid(pid, 0)
 
-    # ----------------------------------------------------------------------------------------------------- imports
+    # ---------------------------------------------------------------------------------------------------- modules
 
     def _preload(self, modules: list[str]) -> None:
         """Import what the workers will need now, ahead of what they might need."""
@@ -154,7 +154,7 @@ class Zygote:
             self._import_next()
 
     def _import_next(self) -> bool:
-        """Import one module, as long as that leaves this process with one thread; False when there is none to import."""
+        """Import one module, as long as that leaves this process with one thread; False when there is none left."""
         if not self._to_import:
             return False
         name = self._to_import.pop(0)
@@ -284,18 +284,18 @@ def _die_with_parent(zygote: int) -> None:
         return
     import _ctypes
 
-    class Function(_ctypes.CFuncPtr):  # type: ignore[misc, name-defined]
+    class Function(_ctypes.CFuncPtr):
         _flags_ = _ctypes.FUNCFLAG_CDECL
         _restype_ = None
 
-    prctl = Function(_ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl"))  # type: ignore[attr-defined]
+    prctl = Function(_ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl"))  # type: ignore[arg-type]
     prctl(_PR_SET_PDEATHSIG, int(_signal.SIGKILL), 0, 0, 0)
     if os.getppid() != zygote:
         os._exit(0)  # it went before the line above
 
 
 def reseed() -> None:
-    """Give this process random numbers of its own: those of `random` have seen to that, numpy's would all be the same."""
+    """Give this process random numbers of its own. Those of `random` see to that; numpy's would all be the same."""
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         numpy_random.seed()
@@ -350,5 +350,5 @@ def flush_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except Exception:  # noqa: S110, PERF203
+        except Exception:
             continue
