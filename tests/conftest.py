@@ -13,8 +13,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from subprocess import Popen
 from socket import SocketType, socket
+from subprocess import Popen
 from typing import Any
 
 import pytest

@@ -1,7 +1,7 @@
 """alongside runs a function over many inputs side by side, on the tool that suits it, and says why.
 
-Public names, nothing else. The front door is loaded at once, so that the first call costs nothing more; whatever is behind
-it is loaded when it is first used, so that `import alongside` costs a few milliseconds.
+Public names, nothing else. The front door is loaded at once, so that the first call costs nothing more; whatever is
+behind it is loaded when it is first used, so that `import alongside` costs a few milliseconds.
 """
 
 from __future__ import annotations

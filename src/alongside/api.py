@@ -56,7 +56,8 @@ def imap(fn: Callable[..., Any], *iterables: Iterable[Any], ordered: bool = True
     """As `map`, but lazily: an iterator that takes input only as its results are taken. Endless input is fine.
 
     At most `window` items (16,384 where not given) are taken ahead of the results. `ordered=False` gives results in the
-    order in which they complete. Leaving the iterator early ends what still runs; its `plan` tells the backend at work and why.
+    order in which they complete. Leaving the iterator early ends what still runs. Its `plan` tells the backend at work,
+    and why.
 
     >>> import alongside, itertools
     >>> next(alongside.imap(abs, itertools.count(-3)))

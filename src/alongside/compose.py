@@ -55,7 +55,8 @@ class Composition:
         coroutine = is_coroutine_function(fn)
         self.at_home = False
         self.options = options
-        self.job = Job(fn, star, coroutine, options.initializer, options.initargs, options.timeout)
+        cpus = machine.cpu_count()
+        self.job = Job(fn, star, coroutine, options.initializer, options.initargs, options.timeout, cpus)
         self._deliver = deliver
         done = before.done if before else 0
         total = None if source.total is None else source.total - done
@@ -224,7 +225,7 @@ def values(fn: Fn, iterables: tuple[Iterable[Any], ...], given: Mapping[str, Any
         collect.values = before[2]
     made = _compose(fn, iterables, options, collect, before)
     raise_if_failed(made.drive())
-    return collect.values
+    return collect.taken()
 
 
 def run(

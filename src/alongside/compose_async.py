@@ -31,7 +31,7 @@ async def values(fn: Fn, iterables: tuple[Any, ...], given: Mapping[str, Any]) -
     collect = Values(options.on_error)
     made = Composition(fn, Source(iterables), options, collect, star=len(iterables) > 1)
     raise_if_failed(await _beside(made.drive, made))
-    return collect.values
+    return collect.taken()
 
 
 def stream(fn: Fn, iterables: tuple[Any, ...], given: Mapping[str, Any], ordered: bool) -> AsyncIterator[Any]:

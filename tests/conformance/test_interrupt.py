@@ -79,7 +79,10 @@ def started(backend: str, call: str, folder: Path) -> Iterator[subprocess.Popen[
 def _end(program: subprocess.Popen[str]) -> None:
     if program.poll() is None:
         os.killpg(program.pid, signal.SIGKILL)
-        program.communicate()
+    program.wait()
+    for stream in (program.stdout, program.stderr):
+        assert stream is not None
+        stream.close()
 
 
 def members_of(group: int) -> list[str]:

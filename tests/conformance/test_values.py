@@ -294,7 +294,7 @@ def remember(*values: int) -> None:
 
 
 def recall(n: int) -> int:
-    return n + sum(_local.values)
+    return n + int(sum(_local.values))
 
 
 @pytest.mark.parametrize("named", ["serial", "threads", "processes", "auto"])

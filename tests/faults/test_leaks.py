@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
+from weakref import ref
 
 import numpy as np
 import psutil
@@ -117,3 +119,26 @@ def test_killed_workers_are_forgotten(tmp_path: Path) -> None:
     assert len(nursery._pids) <= len(supervisor._warm)
     assert not nursery._ended
     assert not supervisor._lent
+
+
+class Thing:
+    """Something that can be watched: an item, a result, or a function."""
+
+    def __call__(self, item: Thing) -> Thing:
+        return item
+
+
+@pytest.mark.parametrize("call", [alongside.map, alongside.run], ids=lambda call: call.__name__)
+def test_a_run_lets_go_of_what_it_used(call: Callable[..., Any]) -> None:
+    """At once, and not only when the garbage collector comes by: what was used may be large."""
+    gc.collect()
+    gc.disable()
+    try:
+        fn, items = Thing(), [Thing() for _ in range(50)]
+        run = call(fn, items, backend="processes", max_workers=2)
+        results = run.results if call is alongside.run else list(run)
+        watched = [ref(thing) for thing in (fn, *items, *results)]
+        del fn, items, run, results
+        until(lambda: not any(one() for one in watched), "everything is let go", cap=2.0)
+    finally:
+        gc.enable()

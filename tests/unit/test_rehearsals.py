@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 
 import alongside
 from alongside import backends
-from alongside.testing import FakeClock, Hangs, Kills, Misfortune, Raises, rehearse
+from alongside.core.coordinator import Coordinator
+from alongside.core.model import Delivery, Failure, Job, size
+from alongside.core.policy import Policy
+from alongside.runtime.driver import Driver
+from alongside.runtime.source import Source
+from alongside.testing import FakeBackend, FakeClock, Hangs, Kills, Misfortune, Raises, Script, rehearse
 
 
 def double(n: int) -> int:
@@ -102,3 +107,29 @@ def test_observers_see_everything_and_one_that_raises_is_dropped() -> None:
     with pytest.warns(RuntimeWarning, match="the bar broke.*is not told any more; the run goes on"):
         assert rehearse(double, range(100), progress=bar).results == [2 * n for n in range(100)]
     assert bar.updates == 1
+
+
+def test_what_was_left_behind_by_a_move_keeps_its_deadline() -> None:
+    """A run moves to another backend while the first one's task hangs: that task is still ended by its timeout."""
+
+    class Both(FakeBackend):
+        script: ClassVar[Script] = {0: [Hangs()]}
+        clock = FakeClock()
+
+    first, second = Both(1), Both(2)
+    coordinator = Coordinator(Policy(timeout=5.0, stop_at_failure=False, batch_size=1), first.crew())
+    found: list[Delivery] = []
+    job = Job(double, timeout=5.0)
+    driver = Driver(coordinator, first, job, Source((range(9),)), found.extend, clock=Both.clock)
+    driver.open()
+    driver.step()
+    driver.move(second, second.crew())
+    for _ in range(1000):
+        if driver.finish is None:
+            driver.step()
+    driver.close()
+    assert driver.finish is not None
+    (failure,) = [delivery for delivery in found if isinstance(delivery, Failure)]
+    assert isinstance(failure.exception, alongside.TaskTimeout)
+    assert failure.index == 0
+    assert sum(map(size, found)) == 9

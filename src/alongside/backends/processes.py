@@ -11,6 +11,7 @@ import pickle
 import select
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from threading import current_thread, main_thread
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -50,8 +51,8 @@ class ProcessesBackend:
     )
 
     def __init__(self, max_workers: int | None = None) -> None:
-        self._cpus = os.cpu_count() or 1
-        self._limit = max_workers or self._cpus
+        self._limit = max_workers or os.cpu_count() or 1
+        self._share = 1
         self._workers: dict[int, Worker] = {}
         self._by_fd: dict[int, int] = {}
         self._batches: dict[int, dict[int, _Flight]] = {}
@@ -70,6 +71,7 @@ class ProcessesBackend:
 
     def open(self, job: Job) -> None:
         supervisor.prepare(_modules_of(job.fn))
+        self._share = max(1, job.cpus // self._limit)
         self._stateful = job.initializer is not None
         timed = job.timeout is not None
         told = (job.fn, job.star, job.coroutine, timed, job.initializer, job.initargs)
@@ -80,7 +82,7 @@ class ProcessesBackend:
         self._poll.register(self._bell, select.POLLIN)
 
     def hire(self, worker: int) -> None:
-        borrowed = supervisor.borrow(max(1, self._cpus // self._limit))
+        borrowed = supervisor.borrow(self._share)
         borrowed.stateful = self._stateful
         self._workers[worker] = borrowed
         self._batches[worker] = {}
@@ -144,7 +146,9 @@ class ProcessesBackend:
             lease = pack(
                 frame, *pickled(items, "item", beside=supervisor.segments), self._arena
             )
-        except Exception as error:
+        except BaseException as error:
+            if _is_the_users(error):
+                raise
             if len(items) == 1:
                 self._finish(worker, batch.id, (), (Fault(offset, error),), 0.0)
                 self.wake()
@@ -208,14 +212,16 @@ class ProcessesBackend:
     def _result(self, number: int, process: Worker, frame: Frame) -> None:
         try:
             nbytes = weight(frame)
-            values, took, seconds = unpack(frame, process.mapped, private=False)
-        except Exception as error:
+            values, took, seconds = unpack(frame, process.mapped)
+        except BaseException as error:
+            if _is_the_users(error):
+                raise
             self._unbuildable(number, process, frame, error)
             return
         process.acked = max(process.acked, frame.c)
         self._finish(number, frame.a, (Part(frame.b, values, took),), (), seconds, nbytes)
 
-    def _unbuildable(self, number: int, process: Worker, frame: Frame, error: Exception) -> None:
+    def _unbuildable(self, number: int, process: Worker, frame: Frame, error: BaseException) -> None:
         """A result's own code raised while it was rebuilt here: have the batch's results sent one by one."""
         if frame.kind == wire.LONE_RESULT:
             error.add_note("alongside: raised here, while the task's result was rebuilt from its pickle")
@@ -293,3 +299,8 @@ def _decoded(encoded: bytes) -> BaseException:
     from alongside.transport import errors
 
     return errors.decode(encoded)
+
+
+def _is_the_users(error: BaseException) -> bool:
+    """Whether it is an interrupt of this program rather than something that a task's data raised."""
+    return isinstance(error, KeyboardInterrupt) and current_thread() is main_thread()

@@ -91,6 +91,7 @@ class SerialBackend:
 
     def close(self) -> None:
         self._awaiter.close()
+        self._runner.close()
 
     @staticmethod
     def _how_to_await() -> Awaiter | Beside:

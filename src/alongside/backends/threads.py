@@ -65,6 +65,7 @@ class _Thread:
                 del batch  # an idle worker must not keep the items of its last batch alive
         finally:
             self.awaiter.close()
+            self.runner.close()
 
     def _emit(self, batch: int, stretches: list[Stretch], broken: list[Broken], seconds: float) -> None:
         if not self.let_go:

@@ -16,7 +16,7 @@ Seconds = float | Sequence[float]
 class Job(NamedTuple):
     """What a run does to each item.
 
-    `star`: the item is a tuple of arguments. `coroutine`: calling `fn` gives something to await.
+    `cpus`: how many of them this run may use. `star`: the item is a tuple of arguments. `coroutine`: calling `fn` gives something to await.
     """
 
     fn: Callable[..., Any]
@@ -25,6 +25,7 @@ class Job(NamedTuple):
     initializer: Callable[..., object] | None = None
     initargs: tuple[Any, ...] = ()
     timeout: float | None = None
+    cpus: int = 1
 
 
 class Batch(NamedTuple):

@@ -22,8 +22,8 @@ from alongside.core.model import Delivery, Job, Running
 from alongside.core.ports import AsyncBackend, Backend, Observer
 
 HEARTBEAT = 0.2
-"""Seconds that a wait lasts at most. A signal that comes just before a wait begins does not end it: Python's handler runs
-only between two bytecodes. Without this bound a Ctrl-C could be lost until something else happens."""
+"""Seconds that a wait lasts at most. A signal that comes just before a wait begins does not end it: Python's handler
+runs only between two bytecodes. Without this bound a Ctrl-C could be lost until something else happens."""
 
 LOOK = 0.25
 """Seconds between two looks at the memory that is free; one costs a quarter of a millisecond."""
@@ -273,7 +273,10 @@ class Driver:
         observers, self._observers = self._observers, []
         for observer in observers:
             observer.close()
+        # Whoever made this driver is known to it: without this, a run's function, items and results would live until the
+        # garbage collector finds the circle.
+        self._deliver = self.on_finish = self.on_pull = _nothing
 
 
-def _nothing() -> None:
+def _nothing(*_: object) -> None:
     """What is done where nobody asked to be told."""

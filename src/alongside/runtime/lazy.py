@@ -7,7 +7,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterator
     from typing import Any
 
     from alongside.core.choose import Plan
@@ -27,7 +27,7 @@ class Lazy:
         """The backend at work now, and why."""
         return self._plan()
 
-    def __iter__(self) -> Generator[Any, None, None]:
+    def __iter__(self) -> Iterator[Any]:
         return self._values  # not this object: a `for` loop then pays nothing for it
 
     def __next__(self) -> Any:

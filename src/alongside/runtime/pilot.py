@@ -106,6 +106,7 @@ class Pilot:
 
     def close(self) -> None:
         """Stop measuring."""
+        self._prepare = _nothing
         if self._watch is not None:
             self._watch.stop()
 
@@ -159,7 +160,8 @@ def first_plan(facts: Facts, candidates: Mapping[str, Any], wishes: Wishes) -> P
     """Where an automatic run begins, before anything was measured."""
     if wishes.memory_limit:
         killable = next(name for name, caps in candidates.items() if caps.killable)
-        return Plan(killable, wishes.max_workers or facts.cpus, ("only there can a task over its memory limit be ended.",))
+        reason = "only there can a task over its memory limit be ended."
+        return Plan(killable, wishes.max_workers or facts.cpus, (reason,))
     if facts.coroutine:
         return choose(facts, candidates, wishes)
     home = next(name for name, caps in candidates.items() if caps.in_caller)
@@ -167,3 +169,7 @@ def first_plan(facts: Facts, candidates: Mapping[str, Any], wishes: Wishes) -> P
         return Plan(home, 1, ("it begins as a plain loop, to see what a call costs.",))
     watched = next(name for name, caps in candidates.items() if caps.overlaps_waiting and not caps.in_event_loop)
     return Plan(watched, 1, ("it begins in one thread, so that the timeout can be kept.",))
+
+
+def _nothing() -> None:
+    """What is prepared when it is all over."""

@@ -110,6 +110,11 @@ class Values:
         self.values: list[Any] = []
         self._on_error = on_error
 
+    def taken(self) -> list[Any]:
+        """What was collected; nothing of it is kept here, so that it goes when the caller lets go of it."""
+        values, self.values = self.values, []
+        return values
+
     def __call__(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
             gather_values(self.values, delivery, self._on_error)

@@ -168,3 +168,4 @@ class Stream:
             self._driver.nudge()
             self._pump.join()
         self._driver.close()
+        self._inbox.changed = lambda: None

@@ -43,6 +43,7 @@ async def stream_async(driver: Driver, inbox: Inbox, feeder: Feeder | None = Non
         driver.stop()
         await end_tasks(tasks)
         await driver.close_async()
+        inbox.changed = lambda: None
 
 
 async def end_tasks(tasks: list[asyncio.Task[None]]) -> None:

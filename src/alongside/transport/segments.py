@@ -161,16 +161,17 @@ class Leases:
         self._watched: dict[int, object] = {}
         self._released: list[int] = []
 
-    def read(self, fd: int, body: bytes, private: bool) -> tuple[memoryview, list[memoryview]]:
-        """Map a segment: the pickle and its buffers. Closes `fd`.
-
-        `private`: others may map the same file, so that what is written here must not be seen there (copy-on-write).
-        """
+    def read(self, fd: int, body: bytes) -> tuple[memoryview, list[memoryview]]:
+        """Map a segment, copy-on-write: the pickle and its buffers. Closes `fd`."""
         (lease,) = _LEASE.unpack_from(body)
-        mapping, views = read(fd, body[_LEASE.size :], private)
+        mapping, views = read(fd, body[_LEASE.size :])
         self._watched[lease] = ref(mapping, self._when_gone(lease))
         del mapping
         return views[0], views[1:]
+
+    def keep(self) -> None:
+        """This process has been forked: its child may go on reading what is mapped now, so that is never released."""
+        self._watched.clear()
 
     def released(self) -> list[int]:
         """The leases whose last view has gone since the last time."""
@@ -188,11 +189,11 @@ class Leases:
         return note
 
 
-def read(fd: int, table: bytes, private: bool) -> tuple[Any, list[memoryview]]:
+def read(fd: int, table: bytes) -> tuple[Any, list[memoryview]]:
     """Map a memory file; the mapping, and the views its table names. Closes `fd`."""
     entries = [_ENTRY.unpack_from(table, at) for at in range(0, len(table), _ENTRY.size)]
     try:
-        mapping = map_file(fd, private)
+        mapping = map_file(fd, private=True)
     finally:
         os.close(fd)
     whole = memoryview(mapping).cast("B")

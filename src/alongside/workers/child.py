@@ -74,7 +74,7 @@ def work_over(channel: Channel, frames: list[Frame]) -> int:
 
 def _live(worker: Worker, frames: list[Frame]) -> int:
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=worker.forsake)
+        os.register_at_fork(after_in_child=worker.forsake, after_in_parent=worker.keep_leases)
     going_on = worker.obey(frames)
     while going_on:
         going_on = worker.serve()
@@ -119,6 +119,10 @@ class Worker:
                 return False
         return not self._channel.closed
 
+    def keep_leases(self) -> None:
+        """A task has forked a child, which may go on reading what it was given."""
+        self._leases.keep()
+
     def forsake(self) -> None:
         """In a child that a task forked: nothing here is its business."""
         self._forsaken = True
@@ -137,7 +141,7 @@ class Worker:
         try:
             if self._misfit is not None:
                 raise self._misfit
-            self._job = Job(unpack(frame, self._leases, private=True), self)
+            self._job = Job(unpack(frame, self._leases), self)
         except BaseException as error:
             self._send(Frame(UNFIT, frame.a, body=_encode(error)))
 
@@ -156,7 +160,7 @@ class Worker:
         page[SINCE], page[BATCH_FIELD] = time.monotonic_ns(), frame.a
         page[OFFSET] = frame.b + 1 if alone else ONE_OF_THEM
         try:
-            items = unpack(frame, self._leases, private=True)
+            items = unpack(frame, self._leases)
         except BaseException as error:
             page[OFFSET] = 0
             self._send(Frame(UNREADABLE, frame.a, frame.b, alone, _encode(error)))

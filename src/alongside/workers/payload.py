@@ -63,12 +63,12 @@ def pack(frame: Frame, data: bytes, buffers: list[Any], arena: Arena | None) -> 
     return lease
 
 
-def unpack(frame: Frame, leases: Leases, private: bool) -> Any:
-    """The object a frame carries. `private`: others may map the same segment."""
+def unpack(frame: Frame, leases: Leases) -> Any:
+    """The object a frame carries."""
     if frame.fd is None:
         return _pickle.loads(frame.body)
     fd, frame.fd = frame.fd, None
-    data, buffers = leases.read(fd, frame.body, private)
+    data, buffers = leases.read(fd, frame.body)
     return _pickle.loads(data, buffers=buffers)
 
 

@@ -84,7 +84,12 @@ class Runner:
                 self._break(error, page[OFFSET] - 1)
         self._each = (monotonic_ns() - begun) // (count or 1)
         self.flush()
+        self._items = ()
         page[OFFSET] = 0
+
+    def close(self) -> None:
+        """It runs nothing more: let go of the function."""
+        self._call = self._emit = _nothing
 
     def flush(self) -> None:
         """Hand over what is finished; from any thread."""
@@ -193,3 +198,7 @@ class Awaiter:
 
 async def _as_coroutine(awaitable: Any) -> Any:
     return await awaitable
+
+
+def _nothing(*_: object) -> None:
+    """What a closed runner calls."""

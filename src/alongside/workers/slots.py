@@ -1,8 +1,8 @@
 """Slots: coroutines side by side in one event loop.
 
-Owns the asyncio tasks that take items as they become free, and what they finished. Lives in one event loop, whose thread
-is the only one that touches the slots; `add` from elsewhere is passed on to it. Must never block the loop, and never
-make an object per waiting item: an item is taken when a slot is free for it.
+Owns the asyncio tasks that take items as they become free, and what they finished. Lives in one event loop, whose
+thread is the only one that touches the slots; `add` from elsewhere is passed on to it. Must never block the loop, and
+never make an object per waiting item: an item is taken when a slot is free for it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _Done = tuple[int, int, Any, BaseException | None, float]
 
 
 class Slots:
-    """Runs the tasks of batches, up to `limit` at once; `finished` gives their outcomes, `changed` is set when there are."""
+    """Runs the tasks of batches, up to `limit` at once. `finished` gives outcomes; `changed` says that there are some."""
 
     def __init__(self, job: Job, limit: int) -> None:
         self._limit = limit
@@ -91,6 +91,7 @@ class Slots:
         await asyncio.gather(*slots, return_exceptions=True)
         if self._executor is not None:
             self._executor.shutdown(wait=False, cancel_futures=True)
+        del self._call  # it may hold this object, and the user's function
 
     # ------------------------------------------------------------------------------------------------ the slots
 

@@ -156,7 +156,9 @@ class Supervisor:
         self._forking.acquire()
 
     def unlock(self) -> None:
-        """Everything may change again."""
+        """Everything may change again; but the child may go on reading what is mapped now (see `Leases.keep`)."""
+        for worker in [*self._warm, *self._lent.values()]:
+            worker.mapped.keep()
         self._forking.release()
 
     def forget(self) -> None:

@@ -1,0 +1,43 @@
+"""Nothing of a run lives on when the caller lets go of it: not the function, not a result, without a garbage collection."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Iterator
+
+import pytest
+
+import alongside
+
+
+class Value:
+    """Something that can be weakly referenced."""
+
+
+class Function:
+    """A function that can be weakly referenced."""
+
+    def __call__(self, number: int) -> Value:
+        return Value()
+
+
+@pytest.fixture
+def no_collection() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collection")
+@pytest.mark.parametrize("lazy", [False, True], ids=["map", "imap"])
+@pytest.mark.parametrize("backend", ["serial", "threads", "processes", "asyncio", "auto"])
+def test_function_and_results_go_with_their_last_reference(backend: str, lazy: bool) -> None:
+    fn = Function()
+    options = {"backend": backend, "retries": 1}  # an option, so that auto takes the engine too
+    results = list(alongside.imap(fn, range(5), **options)) if lazy else alongside.map(fn, range(5), **options)
+    function, result = weakref.ref(fn), weakref.ref(results[0])
+    del fn, results
+    assert result() is None
+    assert function() is None
