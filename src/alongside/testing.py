@@ -100,10 +100,12 @@ class FakeBackend:
         self._workers[worker] = _Imaginary()
 
     def dispatch(self, worker: int, batch: Batch) -> None:
-        self._workers[worker].batches.append(batch)
+        if worker in self._workers:  # else it has just died, and the run is about to hear of it
+            self._workers[worker].batches.append(batch)
 
     def kill(self, worker: int) -> None:
-        self._die(worker, Death(cause="it was told to stop"))
+        if worker in self._workers:
+            self._die(worker, Death(cause="it was told to stop"))
 
     def retire(self, worker: int) -> None:
         del self._workers[worker]

@@ -11,7 +11,7 @@ import pickle
 import select
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from threading import current_thread, main_thread
+from threading import Lock, current_thread, main_thread
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -60,6 +60,7 @@ class ProcessesBackend:
         self._job = Frame(wire.JOB)
         self._job_lease = 0
         self._bell: Bell | None = None
+        self._lock = Lock()
 
     def crew(self) -> Crew:
         return Crew(self._limit, depth=2, name=self.name)
@@ -93,22 +94,28 @@ class ProcessesBackend:
         self.wake()
 
     def dispatch(self, worker: int, batch: Batch) -> None:
-        self._batches[worker][batch.id] = _Flight(batch)
+        with self._lock:
+            if worker not in self._workers:
+                return  # it has just been lost, and whoever commands is about to hear of it
+            self._batches[worker][batch.id] = _Flight(batch)
         self._send_items(worker, batch, 0, batch.items)
 
     def kill(self, worker: int) -> None:
-        supervisor.kill(self._workers[worker])
+        with self._lock:
+            if (process := self._workers.get(worker)) is not None:
+                supervisor.kill(process)
 
     def retire(self, worker: int) -> None:
         process = self._forget(worker)
-        process.stateful = True  # it has run as many tasks as it may: no other run is to have it
-        supervisor.give_back(process)
+        if process is not None:
+            process.stateful = True  # it has run as many tasks as it may: no other run is to have it
+            supervisor.give_back(process)
 
     def memory(self) -> Mapping[int, int]:
         return {number: supervisor.memory_of(process) for number, process in list(self._workers.items())}
 
     def running(self) -> Mapping[int, Sequence[Running]]:
-        return {number: _in_hand(worker) for number, worker in list(self._workers.items())}
+        return {number: _in_hand(worker) or _suspected(worker) for number, worker in list(self._workers.items())}
 
     def wait(self, timeout: float | None) -> Sequence[Event]:
         if not self._events:
@@ -143,9 +150,7 @@ class ProcessesBackend:
         """Pickle the items together; if that fails, one by one, so that only the culprit fails."""
         frame = Frame(wire.LONE_ITEM if len(items) == 1 else wire.BATCH, batch.id, offset)
         try:
-            lease = pack(
-                frame, *pickled(items, "item", beside=supervisor.segments), self._arena
-            )
+            lease = pack(frame, *pickled(items, "item", beside=supervisor.segments), self._arena)
         except BaseException as error:
             if _is_the_users(error):
                 raise
@@ -155,23 +160,30 @@ class ProcessesBackend:
             else:
                 self._send_singly(worker, batch, offset, items)
             return
-        self._batches[worker][batch.id].nbytes += weight(frame)
-        if lease:
-            self._workers[worker].leases.add(lease)
-        self._send(worker, frame)
+        self._send(worker, frame, lease)
 
     def _send_singly(self, worker: int, batch: Batch, offset: int, items: Iterable[Any]) -> None:
         for place, item in enumerate(items, offset):
             self._send_items(worker, batch, place, [item])
 
-    def _send(self, worker: int, frame: Frame) -> None:
-        process = self._workers[worker]
-        frame.c = process.acked
-        process.channel.send(frame)
-        if released := process.mapped.released():
-            process.channel.send(Frame(wire.RELEASE, c=process.acked, body=pickle.dumps(released)))
-        if process.channel.congested:
-            self._poll.modify(process.channel, select.POLLIN | select.POLLOUT)
+    def _send(self, worker: int, frame: Frame, lease: int = 0) -> None:
+        with self._lock:
+            process = self._workers.get(worker)
+            if process is None:
+                _drop(frame, lease)
+                return
+            if lease:
+                process.leases.add(lease)
+            if (flight := self._batches[worker].get(frame.a)) is not None:
+                flight.nbytes += weight(frame)
+            frame.c = process.acked
+            process.channel.send(frame)
+            if released := process.mapped.released():
+                process.channel.send(Frame(wire.RELEASE, c=process.acked, body=pickle.dumps(released)))
+            congested = process.channel.congested
+            if congested:
+                self._poll.modify(process.channel, select.POLLIN | select.POLLOUT)
+        if congested:
             self.wake()
 
     # ------------------------------------------------------------------------------------------------- receiving
@@ -183,11 +195,14 @@ class ProcessesBackend:
         number = self._by_fd.get(fd)
         if number is None:
             return
-        process = self._workers[number]
+        process = self._workers.get(number)
+        if process is None:
+            return
         if mask & select.POLLOUT:
-            process.channel.flush()
-            if not process.channel.congested:
-                self._poll.modify(fd, select.POLLIN)
+            with self._lock:
+                process.channel.flush()
+                if not process.channel.congested:
+                    self._poll.modify(fd, select.POLLIN)
         if mask & ~select.POLLOUT:
             for frame in process.channel.receive():
                 self._hear(number, process, frame)
@@ -247,13 +262,16 @@ class ProcessesBackend:
         seconds: float,
         nbytes: int = 0,
     ) -> None:
-        flight = self._batches[number][batch]
-        count = sum(len(part.values) for part in parts) + len(faults)
-        flight.left -= count
+        with self._lock:
+            flight = self._batches.get(number, {}).get(batch)
+            if flight is None:
+                return  # the worker was lost meanwhile
+            count = sum(len(part.values) for part in parts) + len(faults)
+            flight.left -= count
+            if flight.left == 0:
+                del self._batches[number][batch]
         nbytes += flight.nbytes * count // len(flight.batch.items)
         self._events.append(Finished(number, batch, parts, faults, seconds, nbytes))
-        if flight.left == 0:
-            del self._batches[number][batch]
 
     def _take_leases_back(self, process: Worker, released: Iterable[int]) -> None:
         for lease in released:
@@ -261,12 +279,14 @@ class ProcessesBackend:
                 process.leases.discard(lease)
                 supervisor.arena.release(lease)
 
-    def _forget(self, number: int) -> Worker:
-        process = self._workers.pop(number)
-        fd = next(fd for fd, known in self._by_fd.items() if known == number)
-        self._poll.unregister(fd)
-        del self._by_fd[fd], self._batches[number]
-        return process
+    def _forget(self, number: int) -> Worker | None:
+        with self._lock:
+            process = self._workers.pop(number, None)
+            if process is not None:
+                fd = next(fd for fd, known in self._by_fd.items() if known == number)
+                self._poll.unregister(fd)
+                del self._by_fd[fd], self._batches[number]
+            return process
 
     def _lose(self, number: int, process: Worker) -> None:
         self._forget(number)
@@ -281,6 +301,19 @@ def _in_hand(process: Worker) -> tuple[Running, ...]:
     offset = page[OFFSET]
     known = offset and offset != ONE_OF_THEM
     return (Running(page[BATCH], offset - 1, page[SINCE] * 1e-9),) if known else ()
+
+
+def _drop(frame: Frame, lease: int) -> None:
+    """A frame for a worker that has just been lost."""
+    if frame.fd is not None:
+        os.close(frame.fd)
+    supervisor.arena.release(lease)
+
+
+def _suspected(process: Worker) -> tuple[Running, ...]:
+    """What is in hand where it is not known which task of a batch it is: overdue it can be all the same."""
+    page = process.page
+    return (Running(page[BATCH], -1, page[SINCE] * 1e-9),) if page[OFFSET] == ONE_OF_THEM else ()
 
 
 def _modules_of(fn: Any) -> tuple[str, ...]:
