@@ -49,6 +49,10 @@ def map(fn: Callable[..., Any], *iterables: Iterable[Any], **options: Any) -> li
             from alongside import compose
 
             return compose.values(fn, iterables, options, (watch, source, results))
+    if results and hasattr(results[0], "__await__"):  # `lambda url: fetch(url)`, where fetch is async
+        from alongside import compose
+
+        return compose.awaited(results)
     return results
 
 

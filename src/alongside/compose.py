@@ -283,8 +283,20 @@ def gather(thunks: tuple[Callable[[], Any], ...], given: Mapping[str, Any]) -> t
     for place, thunk in enumerate(thunks):
         if not callable(thunk):
             raise OptionError(f"argument {place} of gather is {thunk!r}, not a function; write lambda: f(x), not f(x).")
-    together = any(is_coroutine_function(thunk) for thunk in thunks)
-    return tuple(values(_call_async if together else _call, (thunks,), given))
+    if any(is_coroutine_function(thunk) for thunk in thunks):
+        return tuple(values(_call_async, (thunks,), given))
+    return tuple(awaited(values(_call, (thunks,), given)))
+
+
+def awaited(results: list[Any]) -> list[Any]:
+    """The results; where they are coroutines (of `lambda: fetch(1)`, say), what those come to side by side."""
+    if not any(hasattr(result, "__await__") for result in results):
+        return results
+    return values(_result_of, (results,), {})
+
+
+async def _result_of(result: Any) -> Any:
+    return await result if hasattr(result, "__await__") else result
 
 
 def _call(thunk: Callable[[], Any]) -> Any:

@@ -283,3 +283,13 @@ def test_a_wrong_call_is_refused_at_once(backend: str) -> None:
             alongside.aimap(square, [5], backend=backend, retrys=5)
 
     in_loop(main)
+
+
+async def _doubled(number: int) -> int:
+    await asyncio.sleep(0)
+    return 2 * number
+
+
+def test_a_lambda_around_an_async_function_is_awaited() -> None:
+    assert alongside.map(lambda number: _doubled(number), range(4)) == [0, 2, 4, 6]
+    assert alongside.gather(lambda: _doubled(1), lambda: 5) == (2, 5)

@@ -10,6 +10,7 @@ import atexit
 import contextvars
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from queue import Empty, SimpleQueue
 
 from alongside.core import events as ev
 from alongside.core.model import Delivery, size
@@ -48,7 +49,7 @@ class Stream:
         self._inbox = inbox
         self._consider = consider
         self._pulls = pulls
-        self._changed = threading.Condition()
+        self._bell: SimpleQueue[None] = SimpleQueue()
         self._pump: threading.Thread | None = None
         self._error: BaseException | None = None
         self._opened = threading.Event()
@@ -116,12 +117,18 @@ class Stream:
             self._driver.pull()
             self._driver.nudge()
             return
-        with self._changed:
-            self._changed.wait_for(self._something, HEARTBEAT)
+        self._listen()
 
-    def _something(self) -> bool:
-        wanted = self._pulls and self._driver.wanted
-        return bool(self._inbox or wanted or self._driver.finish is not None or self._error)
+    def _listen(self) -> None:
+        """Until the bell rings, which says to look again.
+
+        Why not a Condition: its `wait` is Python code that lets its lock go and takes it back. A Ctrl-C between the two
+        would leave it in a state from which it can only raise again. This `get` is one step that a signal ends cleanly.
+        """
+        try:
+            self._bell.get(timeout=HEARTBEAT)
+        except Empty:
+            return
 
     def _feed(self, event: ev.Event) -> None:
         self._driver.feed(event)
@@ -129,9 +136,8 @@ class Stream:
             self._driver.nudge()
 
     def _notify(self) -> None:
-        if self._pump is not None:
-            with self._changed:
-                self._changed.notify_all()
+        if self._pump is not None and self._bell.empty():
+            self._bell.put(None)
 
     def _work(self) -> None:
         while self._driver.finish is None:

@@ -46,7 +46,7 @@ class Zygote:
         self._frames: list[Frame] = []
         self._to_import = ["_ctypes", "alongside.transport.pickling"]
         self._left_out: set[str] = set()
-        self._wakeup = _wake_on_child_exit()
+        self._wakeup, self._wakeup_write = _wake_on_child_exit()
         self.child: tuple[int, int] | None = None
         """In a forked worker: its socket and its number. The loop then returns."""
 
@@ -113,7 +113,9 @@ class Zygote:
         self._channel.send(Frame(FORKED, frame.a, pid))
 
     def _become_worker(self) -> None:
-        os.close(_signal.set_wakeup_fd(-1))
+        # From 3.12 on a preloaded asyncio may have taken the descriptor from Python already: it is closed by its number.
+        _signal.set_wakeup_fd(-1)
+        os.close(self._wakeup_write)
         os.close(self._wakeup)
         _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
         for frame in self._frames:
@@ -264,14 +266,14 @@ def _own_command() -> list[str]:
     return sys.orig_argv[: sys.orig_argv.index("-c") + 2]
 
 
-def _wake_on_child_exit() -> int:
+def _wake_on_child_exit() -> tuple[int, int]:
     """A descriptor that becomes readable when a child ends (Python's own wake-up pipe)."""
     read, write = os.pipe()
     os.set_blocking(write, False)
     os.set_blocking(read, False)
     _signal.signal(_signal.SIGCHLD, lambda number, frame: None)
     _signal.set_wakeup_fd(write, warn_on_full_buffer=False)
-    return read
+    return read, write
 
 
 def _die_with_parent(zygote: int) -> None:
