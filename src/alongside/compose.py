@@ -126,7 +126,8 @@ class Composition:
         options = self.options
         if options.backend != "auto":
             return self._as_asked(), None
-        facts = Facts(coroutine=self.job.coroutine, cpus=machine.cpu_count(), in_worker="ALONGSIDE_WORKER" in os.environ)
+        in_worker = "ALONGSIDE_WORKER" in os.environ
+        facts = Facts(coroutine=self.job.coroutine, cpus=machine.cpu_count(), in_worker=in_worker)
         if before is not None and before.done:
             facts = _facts_of(before, facts.cpus)
         wishes = Wishes(options.max_workers, options.timeout is not None, options.memory_limit is not None)
@@ -254,9 +255,7 @@ def stream(
     return Lazy(values, lambda: made.plan)
 
 
-def _values_of(
-    deliveries: Iterable[list[Delivery]], made: Composition, options: Options
-) -> Generator[Any, None, None]:
+def _values_of(deliveries: Iterable[list[Delivery]], made: Composition, options: Options) -> Generator[Any, None, None]:
     try:
         for several in deliveries:
             for delivery in several:

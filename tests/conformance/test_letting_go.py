@@ -1,10 +1,11 @@
-"""Nothing of a run lives on when the caller lets go of it: not the function, not a result, without a garbage collection."""
+"""Nothing of a run outlives the caller's last reference: no function, no result, and without a garbage collection."""
 
 from __future__ import annotations
 
 import gc
 import weakref
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ def no_collection() -> Iterator[None]:
 @pytest.mark.parametrize("backend", ["serial", "threads", "processes", "asyncio", "auto"])
 def test_function_and_results_go_with_their_last_reference(backend: str, lazy: bool) -> None:
     fn = Function()
-    options = {"backend": backend, "retries": 1}  # an option, so that auto takes the engine too
+    options: dict[str, Any] = {"backend": backend, "retries": 1}  # an option, so that auto takes the engine too
     results = list(alongside.imap(fn, range(5), **options)) if lazy else alongside.map(fn, range(5), **options)
     function, result = weakref.ref(fn), weakref.ref(results[0])
     del fn, results

@@ -1,6 +1,6 @@
 """Worker processes: for computing that holds the GIL, and for what must be killable.
 
-Owns the workers of one run while it lasts: sends jobs and batches, reads results, notices losses. Must never decide what
+Owns the workers of one run while it lasts: sends jobs and batches, reads results, notices losses. Must never say what
 is sent to whom, and never start or end a process itself (workers/supervisor.py does).
 """
 

@@ -16,7 +16,8 @@ Seconds = float | Sequence[float]
 class Job(NamedTuple):
     """What a run does to each item.
 
-    `cpus`: how many of them this run may use. `star`: the item is a tuple of arguments. `coroutine`: calling `fn` gives something to await.
+    `star`: the item is a tuple of arguments. `coroutine`: calling `fn` gives something to await. `cpus`: how many of
+    them this run may use.
     """
 
     fn: Callable[..., Any]

@@ -30,7 +30,7 @@ async def call_async(task: tuple[Any, tuple[Any, ...], dict[str, Any]]) -> Any:
 
 
 def veiled(pickle: bytes) -> bytes:
-    """A pickle inside a pickle, written backwards: the search for names that travel by value must not find those in it."""
+    """A pickle for inside a pickle, written backwards: a search for names that travel by value must not see its own."""
     return pickle[::-1]
 
 

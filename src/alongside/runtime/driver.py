@@ -273,7 +273,7 @@ class Driver:
         observers, self._observers = self._observers, []
         for observer in observers:
             observer.close()
-        # Whoever made this driver is known to it: without this, a run's function, items and results would live until the
+        # Whoever made this driver is known to it: without this a run's function, items and results would live until the
         # garbage collector finds the circle.
         self._deliver = self.on_finish = self.on_pull = _nothing
 

@@ -1,6 +1,6 @@
 """Mapping a memory file without keeping a descriptor.
 
-Owns the call to mmap. Must never keep a descriptor per mapping: a thousand result arrays would use up the process's limit.
+Owns the call to mmap. Must never keep a descriptor per mapping: a thousand result arrays would use up the limit.
 
 Why not simply `mmap.mmap`: it keeps a duplicate of the descriptor as long as the mapping lives, which could only be
 turned off from Python 3.13 on (`trackfd=False`). Before that the C library is called directly.
@@ -63,7 +63,9 @@ def _unmapper(size: int) -> Any:
     import ctypes
 
     # Bound here, since at interpreter exit globals may be gone before the last array is.
-    def unmap(mapping: Any, munmap: Any = _c_library().munmap, addressof: Any = ctypes.addressof) -> None:
+    munmap, addressof = _c_library().munmap, ctypes.addressof
+
+    def unmap(mapping: Any) -> None:
         munmap(addressof(mapping), size)
 
     return unmap

@@ -56,7 +56,7 @@ class Segment:
         os.ftruncate(self.fd, size)
 
     def fill(self, views: Sequence[memoryview], places: Sequence[int]) -> None:
-        """Write each view at its place: through the kernel while the pages are fresh (no page faults), else directly."""
+        """Write each view at its place: through the kernel while pages are fresh (no page faults), else directly."""
         warm = self.mapping
         for view, place in zip(views, places):  # noqa: B905  (they are as long as each other)
             if warm is not None:
@@ -139,7 +139,7 @@ class Arena:
             self._free, self._leased = [], {}
 
     def _make_room(self) -> None:
-        """Hold no more segments, and with them descriptors, than allowed: the oldest go, those on lease unwritten again."""
+        """Hold no more segments, and so descriptors, than allowed: the oldest go; one on lease is not used again."""
         while self._free and len(self._free) + len(self._leased) >= self._most:
             self._free.pop(0).close()
         while len(self._leased) >= self._most:

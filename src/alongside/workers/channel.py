@@ -1,6 +1,6 @@
 """Frames over a socket, with memory files beside them.
 
-Owns the framing: one header, a body, at most one descriptor. Both ends use it; the parent's end never blocks on sending.
+Owns the framing: one header, a body, at most one descriptor. Both ends use it; the parent's never blocks on sending.
 Must never interpret a body.
 
 Why a stream socket and not a pipe: descriptors can travel, and one socket is both directions. Why our own framing and

@@ -12,8 +12,15 @@ from time import monotonic_ns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, MutableSequence, Sequence
-    from typing import Any, TypeAlias
+    from collections.abc import Callable, Sequence
+    from typing import Any, Protocol, TypeAlias
+
+    class Page(Protocol):
+        """Numbers by place: a list, a slot of shared memory, or one that tells of its changes."""
+
+        def __getitem__(self, field: int, /) -> int: ...
+
+        def __setitem__(self, field: int, value: int, /) -> None: ...
 
     Stretch: TypeAlias = tuple[int, list[Any], float | list[float]]
     Broken: TypeAlias = tuple[int, BaseException, float]
@@ -43,7 +50,7 @@ class Runner:
         self,
         call: Callable[[Any], Any],
         emit: Emit,
-        page: MutableSequence[int],
+        page: Page,
         always_timed: bool = False,
         passes: tuple[type[BaseException], ...] = (),
     ) -> None:

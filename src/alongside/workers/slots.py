@@ -24,7 +24,7 @@ _Done = tuple[int, int, Any, BaseException | None, float]
 
 
 class Slots:
-    """Runs the tasks of batches, up to `limit` at once. `finished` gives outcomes; `changed` says that there are some."""
+    """Runs the tasks of batches, up to `limit` at once. `finished` gives outcomes; `changed` says there are some."""
 
     def __init__(self, job: Job, limit: int) -> None:
         self._limit = limit

@@ -121,7 +121,7 @@ class Supervisor:
                 self._nursery.kill(worker.number)
 
     def memory_of(self, worker: Worker) -> int:
-        """Bytes of memory that are the worker's own (not shared with others through files or segments); 0: not known."""
+        """Bytes of memory that are the worker's own (not shared through files or segments); 0: not known."""
         with self._lock:
             return own_memory(self._nursery.pid_of(worker.number))
 

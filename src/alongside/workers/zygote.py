@@ -113,7 +113,7 @@ class Zygote:
         self._channel.send(Frame(FORKED, frame.a, pid))
 
     def _become_worker(self) -> None:
-        # From 3.12 on a preloaded asyncio may have taken the descriptor from Python already: it is closed by its number.
+        # From 3.12 on a preloaded asyncio may have taken it from Python already, so it is closed by its own number.
         _signal.set_wakeup_fd(-1)
         os.close(self._wakeup_write)
         os.close(self._wakeup)
