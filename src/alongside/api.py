@@ -160,9 +160,11 @@ def cpu_count() -> int:
 
 def _get_ahead() -> None:
     """Where processes are wanted, or likely to be, have their start overlap with the loading of the engine."""
+    from alongside.runtime.interrupts import shielded
     from alongside.workers.supervisor import supervisor
 
-    supervisor.prepare(("cloudpickle",))
+    with shielded():
+        supervisor.prepare(("cloudpickle",))
 
 
 def _is_plain(fn: object) -> bool:

@@ -163,16 +163,20 @@ class Composition:
         self._deliver(deliveries)
 
     def _drive(self) -> None:
-        try:
-            self.driver.open()
-            while self.driver.finish is None:
-                self.driver.step()
-                if self.at_home:
-                    self.consider()
-        finally:
-            with shielded():
-                self.close()
-                self.driver.close()
+        with shielded() as interrupts:
+            try:
+                self.driver.open()
+                interrupts.wake = self.driver.wake
+                while self.driver.finish is None:
+                    interrupts.check()
+                    self.driver.step()
+                    if self.at_home:
+                        self.consider()
+            finally:
+                interrupts.wake = None
+                with shielded():
+                    self.close()
+                    self.driver.close()
 
 
 def _facts_of(before: Stopwatch, cpus: int) -> Facts:
@@ -333,7 +337,8 @@ def _compose(
 ) -> Composition:
     watch, source = (before[0], before[1]) if before else (None, Source(iterables))
     star = len(iterables) > 1
-    return Composition(fn, source, options, deliver, star=star, ordered=ordered, eager=eager, before=watch)
+    with shielded():
+        return Composition(fn, source, options, deliver, star=star, ordered=ordered, eager=eager, before=watch)
 
 
 def _finished_run(made: Composition, deliveries: list[Delivery], seconds: float) -> Run:

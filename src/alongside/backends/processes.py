@@ -11,6 +11,7 @@ import pickle
 import select
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import count
 from threading import Lock, current_thread, main_thread
 from types import ModuleType
 from typing import Any, ClassVar
@@ -25,6 +26,9 @@ from alongside.workers.page import ONE_OF_THEM
 from alongside.workers.payload import pack, pickled, unpack, weight
 from alongside.workers.runner import BATCH, OFFSET, SINCE
 from alongside.workers.supervisor import Worker, supervisor
+
+
+_runs = count(1)
 
 
 class _Flight:
@@ -57,7 +61,7 @@ class ProcessesBackend:
         self._by_fd: dict[int, int] = {}
         self._batches: dict[int, dict[int, _Flight]] = {}
         self._events: deque[Event] = deque()
-        self._job = Frame(wire.JOB)
+        self._job = Frame(wire.JOB, next(_runs))
         self._job_lease = 0
         self._bell: Bell | None = None
         self._lock = Lock()
@@ -90,7 +94,7 @@ class ProcessesBackend:
         self._by_fd[borrowed.channel.fileno()] = worker
         self._poll.register(borrowed.channel, select.POLLIN)
         fd = supervisor.arena.copy(self._job_lease) if self._job_lease else None
-        self._send(worker, Frame(wire.JOB, body=self._job.body, fd=fd))
+        self._send(worker, Frame(wire.JOB, self._job.a, body=self._job.body, fd=fd))
         self.wake()
 
     def dispatch(self, worker: int, batch: Batch) -> None:
@@ -221,7 +225,7 @@ class ProcessesBackend:
             process.page[OFFSET], process.page[BATCH], process.page[SINCE] = frame.a, frame.b, frame.c
         elif frame.kind == wire.RELEASE:
             self._take_leases_back(process, pickle.loads(frame.body))
-        elif frame.kind == wire.UNFIT:
+        elif frame.kind == wire.UNFIT and frame.a == self._job.a:  # not so what a warm worker says of an earlier job
             self._events.append(Unfit(number, _decoded(frame.body)))
 
     def _result(self, number: int, process: Worker, frame: Frame) -> None:
@@ -266,11 +270,11 @@ class ProcessesBackend:
             flight = self._batches.get(number, {}).get(batch)
             if flight is None:
                 return  # the worker was lost meanwhile
-            count = sum(len(part.values) for part in parts) + len(faults)
-            flight.left -= count
+            done = sum(len(part.values) for part in parts) + len(faults)
+            flight.left -= done
             if flight.left == 0:
                 del self._batches[number][batch]
-        nbytes += flight.nbytes * count // len(flight.batch.items)
+        nbytes += flight.nbytes * done // len(flight.batch.items)
         self._events.append(Finished(number, batch, parts, faults, seconds, nbytes))
 
     def _take_leases_back(self, process: Worker, released: Iterable[int]) -> None:
@@ -289,10 +293,13 @@ class ProcessesBackend:
             return process
 
     def _lose(self, number: int, process: Worker) -> None:
+        flights = self._batches.get(number, {})
         self._forget(number)
-        running = _in_hand(process)
-        suspects = process.page[BATCH] if process.page[OFFSET] == ONE_OF_THEM else 0
         death, blameless = supervisor.verdict(process)
+        running = _in_hand(process)  # not before: it is final only now that the process has ended
+        suspects = process.page[BATCH] if process.page[OFFSET] == ONE_OF_THEM else 0
+        if process.unsure and running and (flight := flights.get(running[0].batch)) and len(flight.batch.items) > 1:
+            suspects, running = running[0].batch, ()  # it went on working after the task that cut its connection
         self._events.append(Lost(number, death, running, suspects, blameless))
 
 

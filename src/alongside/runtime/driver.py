@@ -20,6 +20,7 @@ from alongside.core import events as ev
 from alongside.core.coordinator import Coordinator
 from alongside.core.model import Delivery, Job, Running
 from alongside.core.ports import AsyncBackend, Backend, Observer
+from alongside.runtime.interrupts import let_in
 
 HEARTBEAT = 0.2
 """Seconds that a wait lasts at most. A signal that comes just before a wait begins does not end it: Python's handler
@@ -112,6 +113,11 @@ class Driver:
                 self.finish = ev.Finish()
                 self.on_finish()
 
+    def wake(self) -> None:
+        """Make a `step` under way return soon. From a signal handler too."""
+        if not self.backend.capabilities.in_caller:
+            self.backend.wake()
+
     def nudge(self) -> None:
         """Have a pump in another thread look again: there may be a new deadline, or the run was stopped."""
         if self.finish is not None or self._wakeup() is not None:
@@ -138,7 +144,12 @@ class Driver:
     def pump(self) -> None:
         """Wait for events (not long when input is wanted) and deal with them."""
         backend = self.backend
-        self.absorb(backend.wait(self._patience()))
+        if backend.capabilities.in_caller:
+            with let_in():
+                events = backend.wait(self._patience())
+        else:
+            events = backend.wait(self._patience())
+        self.absorb(events)
         for old in list(self._lingering):
             self.absorb(old.wait(0.0))
             self._let_go_if_done(old)
@@ -159,7 +170,8 @@ class Driver:
         wanted, self.wanted = self.wanted, 0
         if not wanted or self.finish is not None:
             return
-        items, ended, error = self._source.take(wanted)
+        with let_in():
+            items, ended, error = self._source.take(wanted)
         with self.lock:
             self.feed(ev.InputArrived(items))
             if ended:

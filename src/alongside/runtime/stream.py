@@ -14,6 +14,7 @@ from queue import Empty, SimpleQueue
 
 from alongside.core import events as ev
 from alongside.core.model import Delivery, size
+from alongside.runtime.interrupts import shielded
 from alongside.runtime.driver import HEARTBEAT, Driver
 
 
@@ -60,18 +61,26 @@ class Stream:
         Ends when the run does; what it ended in is the driver's `finish`.
         """
         try:
-            self._start()
+            with shielded():
+                self._start()
             while batch := self._next():
                 yield batch
-                self._feed(ev.Taken(sum(map(size, batch))))
+                with shielded():
+                    self._feed(ev.Taken(sum(map(size, batch))))
         finally:
-            self._stop()
+            try:
+                with shielded():
+                    self._stop()
+            except KeyboardInterrupt:
+                self._stop()  # it may have come before the shield was up
+                raise
 
     def _next(self) -> list[Delivery]:
         while not self._inbox and self._driver.finish is None:
             if self._pump is None and self._in_caller():
-                self._step()
-                self._consider()
+                with shielded():
+                    self._step()
+                    self._consider()
             else:
                 self._wait()
         if self._error is not None:
@@ -112,10 +121,12 @@ class Stream:
 
     def _wait(self) -> None:
         if self._pump is None:
-            self._start_pump(self._work)
+            with shielded():
+                self._start_pump(self._work)
         if self._pulls and self._driver.wanted:
-            self._driver.pull()
-            self._driver.nudge()
+            with shielded():
+                self._driver.pull()
+                self._driver.nudge()
             return
         self._listen()
 

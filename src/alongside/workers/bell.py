@@ -6,7 +6,7 @@ Owns a pipe. Must never block: a bell that has been rung and not been heard yet 
 from __future__ import annotations
 
 import os
-from threading import Lock
+from threading import RLock
 
 
 class Bell:
@@ -15,7 +15,7 @@ class Bell:
     """
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._lock = RLock()  # whoever rings may be interrupted by a signal handler that rings too
         self._read, self._write = os.pipe()
         os.set_blocking(self._read, False)
         os.set_blocking(self._write, False)

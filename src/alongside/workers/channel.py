@@ -10,6 +10,7 @@ not multiprocessing.Connection: that one blocks on sending, and copies each mess
 from __future__ import annotations
 
 import _socket
+import errno
 import fcntl
 import os
 import sys
@@ -63,6 +64,8 @@ class Channel:
         """Kept from one receiving to the next: a fresh buffer of this size costs the system more than a small frame."""
         self._fds: list[int] = []
         self._unsent: list[tuple[memoryview, int | None]] = []
+        self.deaf = False
+        """Whether the other end takes nothing any more. What it has said before is still to be received."""
 
     def fileno(self) -> int:
         """For poll."""
@@ -84,14 +87,15 @@ class Channel:
 
     def flush(self) -> None:
         """Send as much as the socket takes."""
-        while self._unsent and not self.closed:
+        while self._unsent:
             view, fd = self._unsent[0]
             try:
                 sent = self._send_some(view, fd)
             except BlockingIOError:
                 return
             except OSError:
-                self._gone()
+                self._drop_unsent()
+                self.deaf = True
                 return
             if fd is not None:
                 os.close(fd)
@@ -111,11 +115,13 @@ class Channel:
     def receive(self) -> list[Frame]:
         """The frames that have come whole; blocks for the first bytes where the socket blocks."""
         try:
-            count, ancillary, _, _ = self.socket.recvmsg_into(self._into, _ANCILLARY)
+            count, ancillary, flags, _ = self.socket.recvmsg_into(self._into, _ANCILLARY)
         except BlockingIOError:
             return []
         except OSError:
-            count, ancillary = 0, []
+            count, ancillary, flags = 0, [], 0
+        if flags & _socket.MSG_CTRUNC:
+            raise OSError(errno.EMFILE, "too many open files to receive another one; raise `ulimit -n`")
         for level, kind, rights in ancillary:
             if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
                 self._fds += [int.from_bytes(rights[i : i + 4], sys.byteorder) for i in range(0, len(rights) - 3, 4)]
@@ -149,13 +155,17 @@ class Channel:
         self.socket.close()
 
     def _gone(self) -> None:
-        self.closed = True
-        for _, fd in self._unsent:
-            if fd is not None:
-                os.close(fd)
+        self.closed = self.deaf = True
+        self._drop_unsent()
         for fd in self._fds:
             os.close(fd)
-        self._unsent, self._fds = [], []
+        self._fds = []
+
+    def _drop_unsent(self) -> None:
+        unsent, self._unsent = self._unsent, []
+        for _, fd in unsent:
+            if fd is not None:
+                os.close(fd)
 
 
 def pair() -> tuple[Any, Any]:

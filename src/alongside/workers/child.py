@@ -115,9 +115,9 @@ class Worker:
         for frame in frames:
             self._kept = [kept for kept in self._kept if kept[0] > frame.c]
             _HANDLERS[frame.kind](self, frame)
-            if self._spoiled or self._channel.closed:
+            if self._spoiled or self._channel.deaf:
                 return False
-        return not self._channel.closed
+        return not self._channel.deaf
 
     def keep_leases(self) -> None:
         """A task has forked a child, which may go on reading what it was given."""
@@ -169,7 +169,7 @@ class Worker:
         if len(items) > 1:
             self._ticker.watch(runner)
         runner.run(frame.a, frame.b, items)
-        if self._channel.closed:  # one of these tasks has closed it, since nobody else would
+        if self._channel.deaf:  # one of these tasks has closed it, since nobody else would
             page[OFFSET] = frame.b + 1 if alone else ONE_OF_THEM
         del items
         self._return_leases()
