@@ -27,7 +27,6 @@ from alongside.workers.payload import pack, pickled, unpack, weight
 from alongside.workers.runner import BATCH, OFFSET, SINCE
 from alongside.workers.supervisor import Worker, supervisor
 
-
 _runs = count(1)
 
 

@@ -14,8 +14,8 @@ from queue import Empty, SimpleQueue
 
 from alongside.core import events as ev
 from alongside.core.model import Delivery, size
-from alongside.runtime.interrupts import shielded
 from alongside.runtime.driver import HEARTBEAT, Driver
+from alongside.runtime.interrupts import shielded
 
 
 class Inbox:
