@@ -115,6 +115,14 @@ class Composition:
         finally:
             await self.driver.close_async()
 
+    def told_plan(self) -> Plan:
+        """The plan as it can be told now: a run that is over before there was anything to decide was a plain loop."""
+        if self.at_home and self.pilot is not None and self.pilot.plan is None and self.driver.finish is not None:
+            return self.plan._replace(
+                reasons=("it was over before anything but a plain loop could have been worth it.",)
+            )
+        return self.plan
+
     def close(self) -> None:
         """Stop what only this run needed."""
         if self.pilot is not None:
@@ -256,7 +264,7 @@ def stream(
     inbox = Inbox()
     made = _compose(fn, iterables, options, inbox, before, ordered=ordered, eager=False)
     values = _values_of(Stream(made.driver, inbox, made.consider), made, options)
-    return Lazy(values, lambda: made.plan)
+    return Lazy(values, made.told_plan)
 
 
 def _values_of(deliveries: Iterable[list[Delivery]], made: Composition, options: Options) -> Generator[Any, None, None]:
@@ -346,7 +354,7 @@ def _finished_run(made: Composition, deliveries: list[Delivery], seconds: float)
     succeeded = sum(len(d) for d in deliveries if isinstance(d, Block))
     workers = len({d.worker for d in deliveries})
     stats = Stats(total, succeeded, total - succeeded, made.driver.coordinator.retried, seconds, workers)
-    return Run(made.plan, stats, made.job.fn, made.job.star, made.options.on_error, deliveries)
+    return Run(made.told_plan(), stats, made.job.fn, made.job.star, made.options.on_error, deliveries)
 
 
 def _observers(options: Options, total: int | None, done: int) -> list[Observer]:

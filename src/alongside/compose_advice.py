@@ -52,12 +52,10 @@ class Advice:
     def _table(self) -> list[str]:
         if not self.facts.wall:
             return []
-        left = "" if self.facts.tasks_left is None else f" {self.facts.left}"
-        head = (
-            f"Predicted for the{left} tasks left:"
-            if self.facts.tasks_left is not None
-            else "Predicted for as many again:"
-        )
+        facts = self.facts
+        head = f"Predicted for the {facts.left} tasks left:"
+        if facts.tasks_left in (None, facts.tasks_seen):
+            head = f"Predicted for {facts.left} such tasks:"
         rows = sorted(self.predictions.items(), key=lambda row: row[1])
         width = max(len(name) for name, _ in rows)
         return ["", head, *(f"  {name:<{width}}  {span(seconds)}{self._mark(name)}" for name, seconds in rows)]
@@ -99,9 +97,14 @@ def advise(fn: Callable[..., Any], iterables: tuple[Iterable[Any], ...], given: 
     pilot = Pilot(candidates(), wishes, base, fn, total)
     try:
         _watch(fn, items, len(iterables) > 1, pilot)
-        return Advice(name_of(fn), pilot.facts(), pilot.verdict())
+        return Advice(name_of(fn), _again_if_done(pilot.facts()), pilot.verdict(_again_if_done))
     finally:
         pilot.close()
+
+
+def _again_if_done(facts: Facts) -> Facts:
+    """Where the whole input was run to find out, the advice is for as much again."""
+    return facts._replace(tasks_left=facts.tasks_seen) if facts.tasks_left == 0 else facts
 
 
 def _watch(fn: Callable[..., Any], items: Any, star: bool, pilot: Pilot) -> None:

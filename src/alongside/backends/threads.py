@@ -6,8 +6,8 @@ thread whose task is overdue is let go (its late result is dropped) and another 
 
 from __future__ import annotations
 
+import _queue as queue  # not `queue`: a file of that name may lie in the folder of a script
 import contextvars
-import queue
 import threading
 import time
 from collections.abc import Mapping, Sequence

@@ -207,7 +207,8 @@ def _why_stay(facts: Facts, predictions: Mapping[str, float], home: str | None) 
     if not others:
         return "no other way of executing can be used."
     seconds, name = min(others)
-    return f"the rest takes about {span(rest)} in a plain loop; {name} would take about {span(seconds)}: not worth it."
+    what = "all of it" if facts.tasks_left == facts.tasks_seen else "the rest"
+    return f"{what} takes about {span(rest)} in a plain loop; {name} would take about {span(seconds)}: not worth it."
 
 
 def _why_go(facts: Facts, caps: Capabilities, best: str, predictions: Mapping[str, float], home: str | None) -> str:

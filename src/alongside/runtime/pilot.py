@@ -95,9 +95,9 @@ class Pilot:
             unpicklable=weight.problem if weight else "",
         )
 
-    def verdict(self) -> Plan:
-        """The plan for what is left, by all that can be known without running more."""
-        return choose(self._weighed(self.facts()), self._candidates, self._wishes)
+    def verdict(self, seen_as: Callable[[Facts], Facts] = lambda facts: facts) -> Plan:
+        """The plan for what is left (or for the facts as `seen_as` has them), without running more."""
+        return choose(self._weighed(seen_as(self.facts())), self._candidates, self._wishes)
 
     def settled(self) -> bool:
         """Whether more running would tell more: asks for the GIL to be watched while it goes on."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import atexit
 import contextvars
 import threading
+from _queue import Empty, SimpleQueue  # not `queue`: a file of that name may lie in the folder of a script
 from collections.abc import Callable, Iterator, Sequence
-from queue import Empty, SimpleQueue
 
 from alongside.core import events as ev
 from alongside.core.model import Delivery, size
