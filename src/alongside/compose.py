@@ -55,8 +55,8 @@ class Composition:
         coroutine = is_coroutine_function(fn)
         self.at_home = False
         self.options = options
-        cpus = machine.cpu_count()
-        self.job = Job(fn, star, coroutine, options.initializer, options.initargs, options.timeout, cpus)
+        initializing = options.initializer, options.initargs
+        self.job = Job(fn, star, coroutine, *initializing, options.timeout, machine.cpu_count())
         self._deliver = deliver
         done = before.done if before else 0
         total = None if source.total is None else source.total - done
@@ -135,15 +135,16 @@ class Composition:
         if options.backend != "auto":
             return self._as_asked(), None
         in_worker = "ALONGSIDE_WORKER" in os.environ
-        facts = Facts(coroutine=self.job.coroutine, cpus=machine.cpu_count(), in_worker=in_worker)
+        facts = Facts(coroutine=self.job.coroutine, cpus=self.job.cpus, in_worker=in_worker)
         if before is not None and before.done:
-            facts = _facts_of(before, facts.cpus)
+            facts = _with_what_was_seen(facts, before)
         wishes = Wishes(options.max_workers, options.timeout is not None, options.memory_limit is not None)
-        plan = first_plan(facts, candidates(), wishes)
+        able = candidates()
+        plan = first_plan(facts, able, wishes)
         if facts.coroutine or wishes.memory_limit:
             return plan, None
         self.at_home = True
-        return plan, Pilot(candidates(), wishes, facts, self.job.fn, total, self._get_ahead)
+        return plan, Pilot(able, wishes, facts, self.job.fn, total, self._get_ahead)
 
     def _get_ahead(self) -> None:
         """Have the workers that may soon be wanted got ready while the loop goes on."""
@@ -161,7 +162,7 @@ class Composition:
                 "use backend='processes', or leave backend='auto'."
             )
         if workers is None and able.escapes_gil:
-            workers = machine.cpu_count()
+            workers = self.job.cpus
         return Plan(self.options.backend, workers, ("it was asked for.",))
 
     def _received(self, deliveries: Sequence[Delivery]) -> None:
@@ -187,10 +188,16 @@ class Composition:
                     self.driver.close()
 
 
-def _facts_of(before: Stopwatch, cpus: int) -> Facts:
-    """What the plain loop has shown so far."""
+def _with_what_was_seen(facts: Facts, before: Stopwatch) -> Facts:
+    """The facts, and what the plain loop has shown so far."""
     n = before.done
-    return Facts(n, None, before.wall / n, before.cpu / n, before.process_cpu / n, before.delayed / n, cpus=cpus)
+    return facts._replace(
+        tasks_seen=n,
+        wall=before.wall / n,
+        cpu=before.cpu / n,
+        process_cpu=before.process_cpu / n,
+        delayed=before.delayed / n,
+    )
 
 
 FOOTPRINT = 64 << 20

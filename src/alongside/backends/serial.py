@@ -44,7 +44,6 @@ class SerialBackend:
         self._awoken = Flag()
         self._awaiter: Awaiter | Beside = self._how_to_await() if job.coroutine else Awaiter()
         self._worker = 0
-        self._timed_out: set[int] = set()
         call = caller(job.fn, job.star, self._awaiter if job.coroutine else None)
         self._runner = Runner(
             call, self._emit, [0, 0, 0], always_timed=job.timeout is not None, passes=(KeyboardInterrupt,)
