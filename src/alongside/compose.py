@@ -31,6 +31,7 @@ from alongside.runtime.results import Run, Stats, Values
 from alongside.runtime.service import Pushed, Service
 from alongside.runtime.source import Source
 from alongside.runtime.stream import Inbox, Stream
+from alongside.runtime.teaching import Teacher
 
 Fn = Callable[..., Any]
 Deliver = Callable[[Sequence[Delivery]], None]
@@ -78,6 +79,10 @@ class Composition:
         )
         coordinator = Coordinator(policy, crew, _Jitter(), first_index=done)
         observers = _observers(options, source.total, done)
+        self.teacher = Teacher(fn)
+        if options.backend != "auto":
+            self.teacher.begins(backend.capabilities, self.plan.max_workers)
+            observers += [self.teacher] if backend.capabilities.needs_pickling else []
         self.driver = Driver(coordinator, backend, self.job, source, self._received, observers, clock, _free_memory)
 
     def consider(self) -> None:
@@ -93,6 +98,9 @@ class Composition:
             self.plan = plan = fitted_to_memory(plan)
             backend = backends.find(plan.backend)(plan.max_workers)
             self.driver.move(backend, backend.crew())
+            self.teacher.begins(backend.capabilities, plan.max_workers)
+        elif self.pilot.weighed is not None:
+            self.teacher.stays(self.pilot.weighed)
 
     def drive(self) -> Finish:
         """Run to the end, in this thread or in a loop beside it. Every backend is closed when it returns or raises."""
@@ -114,6 +122,11 @@ class Composition:
             return self.driver.finish
         finally:
             await self.driver.close_async()
+
+    def conclude(self) -> None:
+        """After the end: raise what ended the run, if something did; say what there is to learn from it."""
+        raise_if_failed(self.driver.finish)
+        self.teacher.ended()
 
     def told_plan(self) -> Plan:
         """The plan as it can be told now: a run that is over before there was anything to decide was a plain loop."""
@@ -244,7 +257,8 @@ def values(fn: Fn, iterables: tuple[Iterable[Any], ...], given: Mapping[str, Any
     if before is not None:
         collect.values = before[2]
     made = _compose(fn, iterables, options, collect, before)
-    raise_if_failed(made.drive())
+    made.drive()
+    made.conclude()
     return collect.taken()
 
 
@@ -259,7 +273,8 @@ def run(
     options = checked(fn, {"on_error": "return", **given})
     deliveries: list[Delivery] = []
     made = Composition(fn, Source(iterables), options, deliveries.extend, star=len(iterables) > 1, clock=clock)
-    raise_if_failed(made.drive())
+    made.drive()
+    made.conclude()
     return _finished_run(made, deliveries, time.perf_counter() - began)
 
 
@@ -282,7 +297,7 @@ def _values_of(deliveries: Iterable[list[Delivery]], made: Composition, options:
                     yield from delivery.values
                 elif options.on_error == "return":
                     yield delivery
-        raise_if_failed(made.driver.finish)
+        made.conclude()
     finally:
         made.close()
 
