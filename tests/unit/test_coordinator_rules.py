@@ -382,3 +382,58 @@ def test_batches_shrink_towards_the_end() -> None:
     assert sizes[0] == 1
     assert max(sizes) > 50
     assert sizes[-1] < max(sizes) / 4
+
+
+# ---------------------------------------------------------------------------------- a task sent without being asked
+
+
+def idle() -> Run:
+    """Unordered, with one worker that has done one task."""
+    return Run(ordered=False, batch_size=1, stop_at_failure=False).items("a", end=False).done(1, 1, "A")
+
+
+def adopted(run: Run, item: str) -> ev.Adopted:
+    place = run.coordinator.open_place(item)
+    assert place is not None
+    return ev.Adopted(*place, 0.0)
+
+
+def test_what_was_sent_to_an_open_place_and_came_back_was_never_there() -> None:
+    run = idle()
+    first = adopted(run, "b")
+    assert adopted(run, "c") == first._replace(batch=first.batch._replace(items=("c",)))
+    assert run.items("d", end=False).dispatched[-1] == (1, 2, ["d"], 1)
+
+
+def test_an_adopted_task_is_one_like_others() -> None:
+    run = idle()
+    sent = adopted(run, "b")
+    run.tell(sent).items("c", end=False).done(sent.worker, sent.batch.id, "B")
+    assert run.delivered == [[(0, "A")], [(1, "B")]]
+    assert run.dispatched[-1] == (1, 3, ["c"], 1)
+
+
+def test_an_adopted_task_is_charged_with_the_loss_of_its_worker() -> None:
+    run = idle()
+    sent = adopted(run, "b")
+    run.tell(sent).tell(ev.Lost(sent.worker, Death(signal=9), [Running(sent.batch.id, 0, 0.0)]))
+    (failure,) = [failure for failure in run.delivered if isinstance(failure, Failure)]
+    assert isinstance(failure.exception, WorkerLost)
+    assert (failure.index, failure.item) == (1, "b")
+
+
+def test_there_is_no_open_place_while_something_goes_on_or_single_tasks_are_watched() -> None:
+    assert Run(ordered=False).items("a", end=False).coordinator.open_place("b") is None
+    wishes: list[dict[str, Any]] = [{"ordered": True}, {"timeout": 1.0}, {"memory_limit": 1}, {"tasks_per_worker": 5}]
+    for watched in wishes:
+        policy = {"ordered": False, "batch_size": 1, **watched}
+        assert Run(**policy).items("a", end=False).done(1, 1, "A").coordinator.open_place("b") is None
+    assert idle().tell(ev.InputEnded()).coordinator.open_place("b") is None
+
+
+def test_only_what_was_sent_to_an_open_place_can_be_adopted() -> None:
+    run = idle()
+    sent = adopted(run, "b")
+    run.items("c", end=False)
+    with pytest.raises(InternalError, match="adopted"):
+        run.coordinator.handle(sent, 0.0)

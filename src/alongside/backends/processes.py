@@ -82,6 +82,7 @@ class ProcessesBackend:
         self._arena = supervisor.arena if supervisor.segments else None
         self._job_lease = pack(self._job, *pickled(told, "function", beside=supervisor.segments), self._arena)
         self._bell = Bell()
+        self._bell_fd = self._bell.fileno()
         self._poll = select.poll()
         self._poll.register(self._bell, select.POLLIN)
 
@@ -192,7 +193,7 @@ class ProcessesBackend:
     # ------------------------------------------------------------------------------------------------- receiving
 
     def _attend(self, fd: int, mask: int) -> None:
-        if self._bell is not None and fd == self._bell.fileno():
+        if self._bell is not None and fd == self._bell_fd:
             self._bell.hear()
             return
         number = self._by_fd.get(fd)

@@ -1,12 +1,11 @@
 """The coordinator: the only code that changes scheduling state.
 
-What it is: a state machine. `handle(event, now)` takes what happened and returns what is to be done; the driver carries
-it out. It works per batch, so that its cost never lands on each task.
+`handle(event, now)` takes what happened and returns what is to be done. It works per batch, not per task.
 
-What it owns: the backlog (backlog.py), the workers and what each was given (roster.py), retries, order, window,
-deadlines, the error policy. Nobody else holds any of these: `handle` is the only way in which they change.
+Owns the backlog (backlog.py), the workers and what each was given (roster.py), retries, order, window, deadlines, the
+error policy. `handle` is the only way in which these change.
 
-What it must never do: block, read a clock, draw from a global random generator, touch a worker, call the user's code
+Must never block, read a clock, draw from a global random generator, touch a worker, call the user's code
 (`retry_on` and `backoff` given as functions excepted, which are pure by contract).
 
 Guarantees (asserted by `validate`, tested by random event orders)
@@ -29,22 +28,10 @@ from alongside.core.batching import Sizer
 from alongside.core.losses import Place, blame, charged, lost, with_index
 from alongside.core.model import Batch, Block, Delivery, Failure, Fault, Part
 from alongside.core.ordering import Ordering
-from alongside.core.policy import Policy
+from alongside.core.policy import CRITICAL, HIRE_AGAIN, HIRES, LOOK_AT_MEMORY, TIGHT, WORTH_HIRING, Policy
 from alongside.core.retry import Uniform
 from alongside.core.roster import Flight, Roster, Worker
 from alongside.exceptions import InternalError
-
-TIGHT, CRITICAL = 0.10, 0.05
-"""Shares of the memory free below which nothing more is sent, and below which the youngest task is stopped."""
-
-HIRES, HIRE_AGAIN = 4, 0.0005
-"""Workers hired at one go, and seconds until the next few, if those are still busy by then."""
-
-WORTH_HIRING = 0.0005
-"""Seconds of work that must be left for each worker there is, before another is hired."""
-
-LOOK_AT_MEMORY = 0.05
-"""Seconds between two looks at what the workers hold, where there is a memory limit."""
 
 
 class Coordinator:
@@ -57,18 +44,18 @@ class Coordinator:
         self._backlog = Backlog()
         self._roster = Roster(crew, policy.tasks_per_worker)
         self._sizer = Sizer(crew.target_seconds, policy.batch_size, crew.most)
+        self._particular = policy.watches_tasks
         self._batches = 0
         self._index = self._first = self._taken = first_index
         self._settled = 0
         self._input_open = True
         self._input_error: BaseException | None = None
         self._pulling = False
-        self._barren = 0
+        self._barren = self._hires = 0
         self._now = 0.0
         self._commands: list[ev.Command] = []
         self._deliveries: list[Delivery] = []
         self._looked = self._hired_at = 0.0
-        self._hires = 0
         self.tight = False
         """Whether memory is short, so that nothing more is sent while something runs."""
         self.finished = False
@@ -118,6 +105,16 @@ class Coordinator:
     def busy(self) -> frozenset[int]:
         """The numbers of the workers that have something in hand."""
         return frozenset(worker.id for worker in self._roster if worker.flights)
+
+    def open_place(self, item: Any) -> tuple[int, Batch] | None:
+        """Where a task may be sent at once, and as which batch, if nothing else is going on.
+
+        `Adopted` must then come before any other event, unless the task's plain result does: all is then as it was.
+        """
+        worker = self._roster.next_empty()
+        if worker is None or self.unfinished or not self._input_open or self._particular:
+            return None
+        return worker.id, Batch(self._batches + 1, self._index, (item,))
 
     # --------------------------------------------------------------------------------------------- what happened
 
@@ -184,13 +181,16 @@ class Coordinator:
     def _on_taken(self, event: ev.Taken) -> None:
         self._taken += event.tasks
 
+    def _on_adopted(self, event: ev.Adopted) -> None:
+        _require(event.batch.start == self._index, "a task that is adopted was sent to an open place")
+        self._batches, self._index = event.batch.id, self._index + 1
+        self._roster.give(event.worker, event.batch, event.since)
+
     def _on_moved(self, event: ev.Moved) -> None:
         self._roster.enlist(event.crew)
         known = self._sizer.per_task
         self._sizer = Sizer(event.crew.target_seconds, self._policy.batch_size, event.crew.most)
         self._sizer.per_task = known
-
-    def _on_tick(self, event: ev.Tick) -> None: ...
 
     # ----------------------------------------------------------------------------------------- outcomes of tasks
 
@@ -289,8 +289,7 @@ class Coordinator:
         tasks = self._backlog.take(self._share(worker))
         self._batches += 1
         batch = Batch(self._batches, tasks.start, tasks.items, tasks.attempt)
-        worker.give(batch, self._now)
-        self._roster.line_up(worker)
+        self._roster.give(worker.id, batch, self._now)
         self._commands.append(ev.Dispatch(worker.id, batch))
 
     def _share(self, worker: Worker) -> int:
@@ -396,5 +395,6 @@ _HANDLERS: dict[type, Callable[[Coordinator, Any], None]] = {
     ev.Taken: Coordinator._on_taken,
     ev.Moved: Coordinator._on_moved,
     ev.Memory: Coordinator._on_memory,
-    ev.Tick: Coordinator._on_tick,
+    ev.Adopted: Coordinator._on_adopted,
+    ev.Tick: lambda coordinator, event: None,
 }

@@ -89,11 +89,19 @@ class Moved(NamedTuple):
     crew: Crew
 
 
+class Adopted(NamedTuple):
+    """A worker was sent this task before the coordinator was asked, at the place it had named (`open_place`)."""
+
+    worker: int
+    batch: Batch
+    since: float
+
+
 class Tick(NamedTuple):
     """Time has passed."""
 
 
-Event = InputArrived | InputEnded | Finished | Lost | Unfit | Observed | Taken | Moved | Memory | Tick
+Event = InputArrived | InputEnded | Finished | Lost | Unfit | Observed | Taken | Moved | Memory | Adopted | Tick
 
 # -------------------------------------------------------------------------------------------------- commands
 

@@ -1,6 +1,7 @@
 """What the user asked for, as far as scheduling cares.
 
-Owns the policy of a run, and the bound of its window where none was given. Must never look at what is going on.
+Owns the policy of a run, the bound of its window where none was given, and the thresholds that are the same for all
+runs. Must never look at what is going on.
 """
 
 from __future__ import annotations
@@ -14,6 +15,18 @@ LAZY_WINDOW = 16_384
 
 EAGER_WINDOW = 1 << 20
 """The same for a consumer that keeps every outcome anyway (`map`, `run`): tasks not yet finished, at most."""
+
+TIGHT, CRITICAL = 0.10, 0.05
+"""Shares of the memory free below which nothing more is sent, and below which the youngest task is stopped."""
+
+HIRES, HIRE_AGAIN = 4, 0.0005
+"""Workers hired at one go, and seconds until the next few, if those are still busy by then."""
+
+WORTH_HIRING = 0.0005
+"""Seconds of work that must be left for each worker there is, before another is hired."""
+
+LOOK_AT_MEMORY = 0.05
+"""Seconds between two looks at what the workers hold, where there is a memory limit."""
 
 
 @dataclass(slots=True)
@@ -30,6 +43,12 @@ class Policy:
     total: int | None = None
     tasks_per_worker: int | None = None
     memory_limit: int | None = None
+
+    @property
+    def watches_tasks(self) -> bool:
+        """Whether single tasks are kept in order, timed, or counted against their worker."""
+        limits = (self.timeout, self.memory_limit, self.tasks_per_worker)
+        return self.ordered or any(limit is not None for limit in limits)
 
     @property
     def bound(self) -> int:

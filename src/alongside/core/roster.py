@@ -162,6 +162,12 @@ class Roster:
         """Who may be sent a batch ahead of its turn."""
         return self._workers[next(iter(self._ahead))] if self._ahead else None
 
+    def give(self, number: int, batch: Batch, now: float) -> None:
+        """The worker of that number has been sent a batch."""
+        worker = self._workers[number]
+        worker.give(batch, now)
+        self.line_up(worker)
+
     def line_up(self, worker: Worker) -> None:
         """Put a worker at the end of the line it belongs to, after what it holds has changed."""
         self._leave_line(worker.id)

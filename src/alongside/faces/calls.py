@@ -6,6 +6,7 @@ Owns the worker's memory of functions that came by value. Must stay light: worke
 from __future__ import annotations
 
 import _pickle
+from binascii import a2b_base64, b2a_base64
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,12 +31,12 @@ async def call_async(task: tuple[Any, tuple[Any, ...], dict[str, Any]]) -> Any:
 
 
 def veiled(pickle: bytes) -> bytes:
-    """A pickle for inside a pickle, written backwards: a search for names that travel by value must not see its own."""
-    return pickle[::-1]
+    """A pickle for inside a pickle, as text: a search of the outer one for what travels by value must not see it."""
+    return b2a_base64(pickle)
 
 
 def _remember(pickle: bytes) -> Any:
     if len(_known) >= _MOST:
         _known.clear()
-    fn = _known[pickle] = _pickle.loads(veiled(pickle))
+    fn = _known[pickle] = _pickle.loads(a2b_base64(pickle))
     return fn

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, Future
+from concurrent.futures import BrokenExecutor
 from concurrent.futures import Executor as StandardExecutor
 from typing import Any
 
 from alongside import compose
 from alongside.faces.calls import call, call_async, veiled
+from alongside.faces.future import Future
 from alongside.runtime.results import Run
 from alongside.runtime.service import Pushed, Service
 
@@ -33,27 +34,23 @@ class Executor(StandardExecutor):
         given = {"backend": "processes" if backend == "auto" else backend, "max_workers": max_workers, **options}
         self._options = compose.checked(call, {"on_error": "return", **given})
         self._given = given
-        self._futures: dict[int, Future[Any]] = {}
         self._lock = threading.Lock()
-        self._count = 0
         self._closed = False
         self._broken: BaseException | None = None
         self._service: Service | None = None
         self._by_value: dict[int, tuple[Any, bytes]] = {}
         self._pickles = compose.needs_pickling(self._options.backend)
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
         """Have `fn(*args, **kwargs)` called; a future for its result."""
-        future: Future[Any] = Future()
         with self._lock:
             if self._broken is not None:
                 raise BrokenExecutor(f"no call can be run any more, since {self._broken!r} ended the workers")
             if self._closed:
                 raise RuntimeError("cannot schedule new futures after shutdown")
             service = self._service or self._start()
-            number, self._count = self._count, self._count + 1
-            self._futures[number] = future
-            service.push((self._sendable(fn) if self._pickles else fn, args, kwargs))
+            future = Future((self._sendable(fn) if self._pickles else fn, args, kwargs), service)
+            service.push(future)
         return future
 
     def imap(self, fn: Callable[..., Any], *iterables: Iterable[Any], ordered: bool = True) -> Iterator[Any]:
@@ -72,15 +69,14 @@ class Executor(StandardExecutor):
         if service is None:
             return
         if cancel_futures:
-            for future in list(self._futures.values()):
-                future.cancel()
+            service.cancel()
         service.finish()
         if wait:
             service.join()
 
     def _start(self) -> Service:
         source = Pushed()
-        service = Service(source, self._settle, self._ended)
+        service = Service(source, self._ended)
         compose.serve(call_async if self._options.backend == "asyncio" else call, source, self._options, service)
         self._service = service
         return service
@@ -88,18 +84,6 @@ class Executor(StandardExecutor):
     def _ended(self, error: BaseException | None) -> None:
         """The run is over: of itself only where a worker could not be made ready, or workers died without end."""
         self._broken = error
-        while self._futures:
-            number = next(iter(self._futures))
-            self._settle(number, None, error or BrokenExecutor("the executor ended before this call was run"))
-
-    def _settle(self, number: int, value: Any, error: BaseException | None) -> None:
-        future = self._futures.pop(number, None)
-        if future is None or not future.set_running_or_notify_cancel():
-            return
-        if error is None:
-            future.set_result(value)
-        else:
-            future.set_exception(error)
 
     def _sendable(self, fn: Callable[..., Any]) -> Any:
         """A function as its pickle, made once: it is sent as it is when it is first submitted."""

@@ -72,6 +72,10 @@ class Driver:
         self.pumped = False
         """Whether someone else pulls the input, so that `pump` need not hurry back for it."""
         self.finish: ev.Finish | None = None
+        self.alone: tuple[ev.Adopted, Any] | None = None
+        """The task that was sent before the coordinator was asked, while that is all that is going on; and its call."""
+        self.on_adopt: Callable[[Any], None] = _nothing
+        self.on_answer: Callable[[Any, Any], None] = _nothing
         self.on_finish: Callable[[], None] = _nothing
         self.on_pull: Callable[[], None] = _nothing
 
@@ -141,14 +145,17 @@ class Driver:
         self.pull()
         self.pump()
 
-    def pump(self) -> None:
+    def pump(self, at_most: float = HEARTBEAT) -> None:
         """Wait for events (not long when input is wanted) and deal with them."""
         backend = self.backend
+        patience = at_most if self.alone else min(at_most, self._patience())
         if backend.capabilities.in_caller:
             with let_in():
-                events = backend.wait(self._patience())
+                events = backend.wait(patience)
         else:
-            events = backend.wait(self._patience())
+            events = backend.wait(patience)
+        if self.alone and self._answered(events):
+            return
         self.absorb(events)
         for old in list(self._lingering):
             self.absorb(old.wait(0.0))
@@ -170,6 +177,8 @@ class Driver:
         wanted, self.wanted = self.wanted, 0
         if not wanted or self.finish is not None:
             return
+        if self.alone:
+            self.feed(ev.Tick())  # it came before what is taken now
         with let_in():
             items, ended, error = self._source.take(wanted)
         with self.lock:
@@ -177,6 +186,43 @@ class Driver:
             if ended:
                 self.feed(ev.InputEnded(error))
                 self.wanted = 0  # an iterator that has ended, or raised, is not touched again
+
+    def send_alone(self, item: Any, call: Any) -> bool:
+        """Send a task at once where nothing else is going on: the coordinator is only asked where it would go.
+
+        It need not hear of it where the task's plain result comes next, and hears of it before anything else otherwise.
+        Why: it, and what is around it, takes as long as all the rest of a task sent alone. Under the lock.
+        """
+        if self.alone or self._observers or self._lingering or self.finish is not None:
+            return False
+        if self.backend.capabilities.in_event_loop:
+            return False
+        place = self.coordinator.open_place(item)
+        if place is None:
+            return False
+        self.alone = ev.Adopted(*place, self._clock()), call
+        self.backend.dispatch(*place)
+        return True
+
+    def _answered(self, events: Sequence[ev.Event]) -> bool:
+        """Whether this is just the plain result of the task sent alone; it is told to who sent it."""
+        with self.lock:
+            if self.alone is None or len(events) != 1 or type(events[0]) is not ev.Finished:
+                return False
+            (sent, call), (worker, batch, parts, *_) = self.alone, events[0]
+            if worker != sent.worker or batch != sent.batch.id or not parts:
+                return False
+            self.alone = None
+        self.on_answer(call, parts[0].values[0])
+        return True
+
+    def _adopt(self, now: float) -> None:
+        """The coordinator is to hear of the task sent alone."""
+        if self.alone is not None:
+            (sent, call), self.alone = self.alone, None
+            self.on_adopt(call)
+            for command in self.coordinator.handle(sent, now):
+                self._act(command)
 
     def absorb(self, events: Sequence[ev.Event]) -> None:
         """Tell the coordinator what happened, and that time passed where that matters."""
@@ -209,6 +255,7 @@ class Driver:
         """One event: decide, act. From any thread."""
         with self.lock:
             now = self._clock()
+            self._adopt(now)
             commands = self.coordinator.handle(event, now)
             for command in commands:
                 self._act(command)
@@ -287,7 +334,7 @@ class Driver:
             observer.close()
         # Whoever made this driver is known to it: without this a run's function, items and results would live until the
         # garbage collector finds the circle.
-        self._deliver = self.on_finish = self.on_pull = _nothing
+        self._deliver = self.on_finish = self.on_pull = self.on_adopt = self.on_answer = _nothing
 
 
 def _nothing(*_: object) -> None:

@@ -16,7 +16,7 @@ bytecodes whatever the mask says about a signal that has already come. Only the 
 
 from __future__ import annotations
 
-import signal
+import _signal as signal  # type: ignore[import-not-found]
 import threading
 from collections.abc import Callable
 from types import FrameType, TracebackType

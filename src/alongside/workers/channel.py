@@ -81,7 +81,15 @@ class Channel:
     def send(self, frame: Frame) -> None:
         """Send, and close the frame's descriptor once it is on its way. A non-blocking end keeps what does not fit."""
         header = HEADER.pack(len(frame.body), frame.kind, 0 if frame.fd is None else 1, frame.a, frame.b, frame.c)
-        self._unsent.append((memoryview(header + frame.body), frame.fd))
+        data, sent = header + frame.body, 0
+        if not self._unsent and frame.fd is None:  # nearly always: it is all that there is to be done
+            try:
+                sent = self.socket.send(data)
+            except OSError:
+                pass  # it is full, or gone: `flush` will see
+            if sent == len(data):
+                return
+        self._unsent.append((memoryview(data)[sent:], frame.fd))
         if len(self._unsent) == 1:
             self.flush()
 
