@@ -14,11 +14,12 @@ from typing import Any
 from alongside import backends
 from alongside.core.choose import Facts, Plan, Wishes
 from alongside.core.coordinator import Coordinator
-from alongside.core.events import Finish
+from alongside.core.events import Crew, Finish
+from alongside.core.lanes import lanes
 from alongside.core.model import Block, Delivery, Job, size
 from alongside.core.options import Options
 from alongside.core.policy import Policy
-from alongside.core.ports import Capabilities, Observer
+from alongside.core.ports import Backend, Capabilities, Observer
 from alongside.exceptions import OptionError
 from alongside.runtime import machine
 from alongside.runtime.callables import is_coroutine_function
@@ -31,7 +32,6 @@ from alongside.runtime.results import Run, Stats, Values
 from alongside.runtime.service import Pushed, Service
 from alongside.runtime.source import Source
 from alongside.runtime.stream import Inbox, Stream
-from alongside.runtime.teaching import Teacher
 
 Fn = Callable[..., Any]
 Deliver = Callable[[Sequence[Delivery]], None]
@@ -64,7 +64,7 @@ class Composition:
         plan, self.pilot = self._begin(source.total, before)
         self.plan = fitted_to_memory(plan)
         backend = backends.find(self.plan.backend)(self.plan.max_workers)
-        crew = backend.crew()
+        self.job, crew = fitted_to_loops(self.job, self.plan, backend)
         policy = Policy(
             ordered=ordered,
             eager=eager,
@@ -79,10 +79,6 @@ class Composition:
         )
         coordinator = Coordinator(policy, crew, _Jitter(), first_index=done)
         observers = _observers(options, source.total, done)
-        self.teacher = Teacher(fn)
-        if options.backend != "auto":
-            self.teacher.begins(backend.capabilities, self.plan.max_workers)
-            observers += [self.teacher] if backend.capabilities.needs_pickling else []
         self.driver = Driver(coordinator, backend, self.job, source, self._received, observers, clock, _free_memory)
 
     def consider(self) -> None:
@@ -97,10 +93,8 @@ class Composition:
             self.pilot.close()
             self.plan = plan = fitted_to_memory(plan)
             backend = backends.find(plan.backend)(plan.max_workers)
-            self.driver.move(backend, backend.crew())
-            self.teacher.begins(backend.capabilities, plan.max_workers)
-        elif self.pilot.weighed is not None:
-            self.teacher.stays(self.pilot.weighed)
+            self.job, crew = fitted_to_loops(self.job, plan, backend)
+            self.driver.move(backend, crew, self.job)
 
     def drive(self) -> Finish:
         """Run to the end, in this thread or in a loop beside it. Every backend is closed when it returns or raises."""
@@ -122,11 +116,6 @@ class Composition:
             return self.driver.finish
         finally:
             await self.driver.close_async()
-
-    def conclude(self) -> None:
-        """After the end: raise what ended the run, if something did; say what there is to learn from it."""
-        raise_if_failed(self.driver.finish)
-        self.teacher.ended()
 
     def told_plan(self) -> Plan:
         """The plan as it can be told now: a run that is over before there was anything to decide was a plain loop."""
@@ -174,9 +163,12 @@ class Composition:
                 f"memory_limit needs workers that can be ended one by one, which {self.options.backend!r} has not: "
                 "use backend='processes', or leave backend='auto'."
             )
-        if workers is None and able.escapes_gil:
+        slots = 1
+        if able.loops_apart and self.job.coroutine:
+            workers, slots = lanes(workers, self.job.cpus)
+        elif workers is None and able.escapes_gil:
             workers = self.job.cpus
-        return Plan(self.options.backend, workers, ("it was asked for.",))
+        return Plan(self.options.backend, workers, ("it was asked for.",), slots=slots)
 
     def _received(self, deliveries: Sequence[Delivery]) -> None:
         if self.at_home and self.pilot is not None:
@@ -211,6 +203,14 @@ def _with_what_was_seen(facts: Facts, before: Stopwatch) -> Facts:
         process_cpu=before.process_cpu / n,
         delayed=before.delayed / n,
     )
+
+
+def fitted_to_loops(job: Job, plan: Plan, backend: Backend) -> tuple[Job, Crew]:
+    """The job and the crew for it: with coroutines a worker that has a loop of its own runs many at once."""
+    crew = backend.crew()
+    if plan.slots == 1:
+        return job, crew
+    return job._replace(slots=plan.slots), crew._replace(slots=plan.slots, depth=1)
 
 
 FOOTPRINT = 64 << 20
@@ -257,8 +257,7 @@ def values(fn: Fn, iterables: tuple[Iterable[Any], ...], given: Mapping[str, Any
     if before is not None:
         collect.values = before[2]
     made = _compose(fn, iterables, options, collect, before)
-    made.drive()
-    made.conclude()
+    raise_if_failed(made.drive())
     return collect.taken()
 
 
@@ -273,8 +272,7 @@ def run(
     options = checked(fn, {"on_error": "return", **given})
     deliveries: list[Delivery] = []
     made = Composition(fn, Source(iterables), options, deliveries.extend, star=len(iterables) > 1, clock=clock)
-    made.drive()
-    made.conclude()
+    raise_if_failed(made.drive())
     return _finished_run(made, deliveries, time.perf_counter() - began)
 
 
@@ -297,7 +295,7 @@ def _values_of(deliveries: Iterable[list[Delivery]], made: Composition, options:
                     yield from delivery.values
                 elif options.on_error == "return":
                     yield delivery
-        made.conclude()
+        raise_if_failed(made.driver.finish)
     finally:
         made.close()
 

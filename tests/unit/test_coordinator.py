@@ -38,6 +38,8 @@ class World:
         self.in_hand: dict[int, list[Running]] = {}
         self.condemned: dict[int, Running] = {}
         self.alone: set[int] = set()
+        self.apart: set[int] = set()
+        self.oversize: set[int] = set()
         self.given: dict[int, int] = {}
         self.short_of_memory = False
         self.gone: list[tuple[int, int]] = []
@@ -82,6 +84,7 @@ class World:
                 assert self.given[worker] >= (self.policy.tasks_per_worker or 0)
             case ev.Retry(failure, delay):
                 assert delay >= 0
+                self.apart.discard(failure.index)
                 self.attempt[failure.index] += 1
             case ev.Deliver(deliveries):
                 for delivery in deliveries:
@@ -100,6 +103,9 @@ class World:
             assert batch.attempt <= self.policy.retry.retries + 1
             assert len(indices) == 1 or index not in self.alone, "a suspect is tried by itself"
         self.alone -= set(indices)
+        together = {b.start + offset for b, left in self.flights[worker].values() for offset in left} | set(indices)
+        if self.crew_of(worker).slots > 1:
+            assert together <= self.apart or not together & self.apart, "suspects are tried apart from the others"
         limit = self.policy.tasks_per_worker
         assert limit is None or self.given.get(worker, 0) < limit, "who has had enough gets nothing more"
         self.given[worker] = self.given.get(worker, 0) + len(batch.items)
@@ -178,6 +184,7 @@ class World:
         if not left:
             del self.flights[worker][batch.id]
         self.in_hand[worker] = [task for task in self.in_hand.get(worker, ()) if task.offset in left]
+        self.apart -= {batch.start + offset for offset in good}
         last = {batch.start + offset for offset in bad if batch.attempt > self.policy.retry.retries}
         self.settled |= dict.fromkeys([*(batch.start + offset for offset in good), *last])
         parts = [Part(o, [f"value {batch.start + o}"], 0.001) for o in good]
@@ -208,21 +215,29 @@ class World:
             self.bury(self.rng.choice(idle), [], blameless=True)
 
     def bury(self, worker: int, running: list[Running], blameless: bool, suspects: int = 0) -> None:
-        flights = self.flights.pop(worker)
+        many, flights = self.crew_of(worker).slots > 1, self.flights.pop(worker)
         self.gone += [(worker, batch) for batch in flights]
         condemned = self.condemned.pop(worker, None)
         charged = [] if blameless else running if condemned is None else [condemned]
-        if suspects and not blameless:
-            batch, left = flights[suspects]
-            self.alone |= {batch.start + offset for offset in left} if len(left) > 1 else set()
-            charged = [Running(suspects, offset, self.now) for offset in left] if len(left) == 1 else []
+        known = condemned is NOBODY or (condemned is not None and condemned.offset >= 0)
+        doubtful = {suspects} - {0} if not known else set()
+        if many and worker in self.oversize:
+            doubtful, charged = set(flights), []
+        if doubtful and not blameless:
+            held = [(flights[number][0], offset) for number in doubtful for offset in flights[number][1]]
+            places = {batch.start + offset for batch, offset in held}
+            charged = [Running(batch.id, offset, self.now) for batch, offset in held] if len(held) == 1 else charged
+            if many:
+                self.apart |= places
+            elif len(held) > 1:
+                self.alone |= places
         for task in charged:
             if task.batch in flights:
                 batch, left = flights[task.batch]
                 if task.offset in left and batch.attempt > self.policy.retry.retries:
                     self.settled[batch.start + task.offset] = None
         death = Death(pid=worker, signal=9)
-        self.send(ev.Lost(worker, death, running, suspects=suspects, blameless=blameless))
+        self.send(ev.Lost(worker, death, running, suspects=(suspects,) if suspects else (), blameless=blameless))
 
     def observe(self) -> None:
         """Time passes, and the driver looks at what each worker has in hand."""
@@ -241,6 +256,7 @@ class World:
         for worker, used in memory.items():
             if self.policy.memory_limit and used > self.policy.memory_limit and worker not in self.condemned:
                 self.condemned[worker] = seen[worker][0] if seen[worker] else NOBODY
+                self.oversize.add(worker)
         self.send(ev.Observed(seen, memory))
 
     def remember(self) -> None:
@@ -314,8 +330,9 @@ class World:
 
 
 def random_crew(rng: Random, name: str) -> ev.Crew:
-    if rng.random() < 0.25:
-        return ev.Crew(1, slots=rng.randint(2, 6), watches_timeout=True, name=name)
+    if rng.random() < 0.4:
+        slots, watches = rng.randint(2, 6), rng.random() < 0.5
+        return ev.Crew(rng.randint(1, 3), slots=slots, watches_timeout=watches, name=name)
     return ev.Crew(rng.randint(1, 4), depth=rng.randint(1, 3), prefetch_below=rng.choice([0.0, 1.0]), name=name)
 
 

@@ -225,17 +225,17 @@ def test_a_blameless_loss_charges_nobody() -> None:
 
 def test_suspects_are_tried_one_by_one_until_the_culprit_is_found() -> None:
     run = Run(batch_size=3, stop_at_failure=False).items("a", "b", "c")
-    run.tell(ev.Lost(1, Death(signal=9), suspects=1))
+    run.tell(ev.Lost(1, Death(signal=9), suspects=(1,)))
     assert run.dispatched[1] == (2, 2, ["a"], 1)
     run.done(2, 2, "A")
     assert run.dispatched[2] == (2, 3, ["b"], 1)
-    run.tell(ev.Lost(2, Death(signal=9), suspects=3))
+    run.tell(ev.Lost(2, Death(signal=9), suspects=(3,)))
     assert isinstance(run.delivered[1].exception, WorkerLost)
     assert run.dispatched[3] == (3, 4, ["c"], 1)
 
 
 def test_a_blameless_loss_has_no_suspects() -> None:
-    run = Run(batch_size=1).items("a").tell(ev.Lost(1, Death(), suspects=1, blameless=True))
+    run = Run(batch_size=1).items("a").tell(ev.Lost(1, Death(), suspects=(1,), blameless=True))
     assert run.dispatched[1] == (2, 2, ["a"], 1)
 
 

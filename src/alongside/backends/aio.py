@@ -10,14 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from alongside.core.events import Crew, Event, Lost, Unfit
+from alongside.core.lanes import SLOTS
 from alongside.core.model import Batch, Death, Job, Running
 from alongside.core.ports import Capabilities
 
 if TYPE_CHECKING:
     from alongside.workers.slots import Slots
-
-SLOTS = 100
-"""Coroutines in flight where the user gave no number."""
 
 
 class AsyncioBackend:

@@ -24,8 +24,13 @@ from alongside.workers.bell import Bell
 from alongside.workers.channel import Frame
 from alongside.workers.page import ONE_OF_THEM
 from alongside.workers.payload import pack, pickled, unpack, weight
-from alongside.workers.runner import BATCH, OFFSET, SINCE
+from alongside.workers.runner import BATCH, OFFSET, SINCE, STEP
 from alongside.workers.supervisor import Worker, supervisor
+
+BLOCKED = 0.1
+"""Seconds that a coroutine which is overdue may keep its loop before the worker is killed for it."""
+
+_LOOP_MODULES = ("asyncio", "alongside.workers.coroutines")
 
 _runs = count(1)
 
@@ -49,6 +54,7 @@ class ProcessesBackend:
         overlaps_waiting=True,
         killable=True,
         needs_pickling=True,
+        loops_apart=True,
         start_seconds=0.04,
         task_seconds=0.0001,
     )
@@ -74,11 +80,12 @@ class ProcessesBackend:
         supervisor.prepare(_modules_of(fn))
 
     def open(self, job: Job) -> None:
-        supervisor.prepare(_modules_of(job.fn))
+        supervisor.prepare(_modules_of(job.fn) + _LOOP_MODULES * job.coroutine)
         self._share = max(1, job.cpus // self._limit)
         self._stateful = job.initializer is not None
-        timed = job.timeout is not None
-        told = (job.fn, job.star, job.coroutine, timed, job.initializer, job.initargs)
+        self._loops = job.coroutine
+        self._timeout = job.timeout or 0.0
+        told = (job.fn, job.star, job.slots if job.coroutine else 0, job.timeout, job.initializer, job.initargs)
         self._arena = supervisor.arena if supervisor.segments else None
         self._job_lease = pack(self._job, *pickled(told, "function", beside=supervisor.segments), self._arena)
         self._bell = Bell()
@@ -119,7 +126,7 @@ class ProcessesBackend:
         return {number: supervisor.memory_of(process) for number, process in list(self._workers.items())}
 
     def running(self) -> Mapping[int, Sequence[Running]]:
-        return {number: _in_hand(worker) or _suspected(worker) for number, worker in list(self._workers.items())}
+        return {number: self._seen_at(worker) for number, worker in list(self._workers.items())}
 
     def wait(self, timeout: float | None) -> Sequence[Event]:
         if not self._events:
@@ -147,6 +154,17 @@ class ProcessesBackend:
         supervisor.arena.drop(self._job_lease)
         if self._bell is not None:
             self._bell.close()
+
+    def _seen_at(self, process: Worker) -> Sequence[Running]:
+        """What is in hand. Of coroutines only one that does not let its loop go: the others end themselves on time.
+
+        It counts as overdue `BLOCKED` after it should have ended, since the loop may just be about to end it.
+        """
+        page, running = process.page, _in_hand(process)
+        if not self._loops or not running:
+            return running or _suspected(process)
+        since = max(page[SINCE], page[STEP] + int((BLOCKED - self._timeout) * 1e9)) * 1e-9
+        return (running[0]._replace(since=since),)
 
     # --------------------------------------------------------------------------------------------------- sending
 
@@ -297,9 +315,11 @@ class ProcessesBackend:
         self._forget(number)
         death, blameless = supervisor.verdict(process)
         running = _in_hand(process)  # not before: it is final only now that the process has ended
-        suspects = process.page[BATCH] if process.page[OFFSET] == ONE_OF_THEM else 0
-        if process.unsure and running and (flight := flights.get(running[0].batch)) and len(flight.batch.items) > 1:
-            suspects, running = running[0].batch, ()  # it went on working after the task that cut its connection
+        suspects: tuple[int, ...] = (process.page[BATCH],) if process.page[OFFSET] == ONE_OF_THEM else ()
+        if self._loops and not suspects and (process.unsure or not running or not supervisor.segments):
+            suspects, running = tuple(flights), ()  # all its coroutines waited: any of them may have seen to it
+        elif process.unsure and running and (flight := flights.get(running[0].batch)) and len(flight.batch.items) > 1:
+            suspects, running = (running[0].batch,), ()  # it went on working after the task that cut its connection
         self._events.append(Lost(number, death, running, suspects, blameless))
 
 

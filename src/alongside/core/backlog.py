@@ -17,7 +17,8 @@ from typing import Any
 class Segment:
     """Tasks with neighbouring indices at the same attempt; `items[position:]` still wait.
 
-    A `fresh` one was never sent, so that it may grow; one that was put back is sent as it is.
+    A `fresh` one was never sent, so that it may grow; one that was put back is sent as it is. A `suspect` one may hold
+    the task that ended its worker: it is sent only to a worker that holds nothing else.
     """
 
     start: int
@@ -25,6 +26,7 @@ class Segment:
     attempt: int = 1
     position: int = 0
     fresh: bool = False
+    suspect: bool = False
 
     def __len__(self) -> int:
         return len(self.items) - self.position
@@ -101,6 +103,11 @@ class Backlog:
         if not len(self._segments[0]):
             self._segments.popleft()
         return taken
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether what is to be sent next is suspect."""
+        return bool(self._segments) and self._segments[0].suspect
 
     def cut(self, index: int) -> None:
         """Drop the tasks from `index` on, now and whenever they are put back."""

@@ -67,15 +67,20 @@ class Facts(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What is to be done: the backend, how many workers, why, and what each backend was predicted to take (seconds)."""
+    """What is to be done: the backend, how many workers, why, and what each backend was predicted to take (seconds).
+
+    `slots`: how many coroutines each worker runs side by side.
+    """
 
     backend: str
     max_workers: int | None = None
     reasons: tuple[str, ...] = ()
     predictions: Mapping[str, float] = MappingProxyType({})
+    slots: int = 1
 
     def __str__(self) -> str:
         workers = f" with {self.max_workers} workers" if (self.max_workers or 0) > 1 else ""
+        workers += f", {self.slots} coroutines at once in each" if self.slots > 1 else ""
         return "\n  - ".join([f"{self.backend}{workers}", *self.reasons])
 
 

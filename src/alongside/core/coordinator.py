@@ -24,8 +24,8 @@ from typing import Any
 
 from alongside.core import events as ev
 from alongside.core.backlog import Backlog, Segment
-from alongside.core.batching import Sizer
-from alongside.core.losses import Place, blame, charged, lost, with_index
+from alongside.core.batching import Sizer, reserve, slots_share
+from alongside.core.losses import Place, aftermath, charged, lost, suspects, with_index
 from alongside.core.model import Batch, Block, Delivery, Failure, Fault, Part
 from alongside.core.ordering import Ordering
 from alongside.core.policy import CRITICAL, HIRE_AGAIN, HIRES, LOOK_AT_MEMORY, TIGHT, WORTH_HIRING, Policy
@@ -152,8 +152,10 @@ class Coordinator:
         worker = self._roster.lose(event.worker)
         if worker is None:
             return
-        culprits = charged(worker, event)
-        self._barren = 0 if culprits or event.suspects else self._barren + 1
+        culprits, suspected = charged(worker, event), suspects(worker, event)
+        self._barren = 0 if culprits or suspected else self._barren + 1
+        if suspected:
+            self._roster.suspect(worker, self._backlog.suspicious)
         for flight in reversed(worker.flights.values()):
             self._recover(worker, flight, culprits, event)
         if self._barren > 3 + 2 * self.crew.max_workers:
@@ -238,19 +240,12 @@ class Coordinator:
             self._input_open = False
 
     def _recover(self, worker: Worker, flight: Flight, culprits: Mapping[Place, float], event: ev.Lost) -> None:
-        """What a lost worker had of a batch: the task in hand has failed, the others are sent again as they were.
-
-        Of suspects, one of which was in hand, each is sent again alone: what kills again is then found out.
-        """
-        batch = flight.batch
-        in_hand = {offset: since for (number, offset), since in culprits.items() if number == batch.id}
-        suspected = batch.id == event.suspects and not event.blameless
-        for first, last in flight.pieces(range(len(batch.items)) if suspected else in_hand):
-            if first in in_hand:
-                error = blame(worker, self._policy, event.death, batch.start + first, batch.items[first])
-                self._fail(worker, batch, Fault(first, error, max(0.0, self._now - in_hand[first])))
+        """What a lost worker had of a batch: the task in hand has failed, the others are sent again as they were."""
+        for piece in aftermath(worker, flight, culprits, event, self._policy, self._now):
+            if isinstance(piece, Fault):
+                self._fail(worker, flight.batch, piece)
             else:
-                self._backlog.put_back(Segment(batch.start + first, batch.items[first:last], batch.attempt))
+                self._backlog.put_back(piece)
 
     # --------------------------------------------------------------------------------------------- giving out work
 
@@ -263,7 +258,11 @@ class Coordinator:
 
     def _next_worker(self) -> Worker | None:
         """Somebody empty, somebody new, or, where batches are brief, somebody who will soon want the next one."""
-        worker = self._roster.next_empty() or self._hire()
+        if self._backlog.suspicious:
+            return self._roster.for_trial() or self._hire()
+        worker = self._roster.next_empty()
+        if worker is None or worker.flights:  # of many slots: better a new one than one that has something to do
+            worker = self._hire() or worker
         if worker is None and self._sizer.expected(self._sizer.full()) < self.crew.prefetch_below:
             worker = self._roster.next_ahead()
         return worker
@@ -293,15 +292,14 @@ class Coordinator:
         self._commands.append(ev.Dispatch(worker.id, batch))
 
     def _share(self, worker: Worker) -> int:
-        if self.crew.slots > 1:
-            return self.crew.slots + self._reserve() - worker.load
-        share = self._sizer.next(self._left(), self.crew.max_workers)
+        if self._backlog.suspicious:
+            share = self._roster.trial_room(worker)
+        elif self.crew.slots > 1:
+            share = slots_share(self.crew, worker.load, self._left())
+        else:
+            share = self._sizer.next(self._left(), self.crew.max_workers)
         limit = self._policy.tasks_per_worker
         return share if limit is None else min(share, limit - worker.given)
-
-    def _reserve(self) -> int:
-        """Tasks a many-slotted worker holds beyond its slots, so that a free slot need not wait for the next batch."""
-        return min(self.crew.slots, 256)
 
     def _left(self) -> int:
         """Tasks that are still to be sent, as far as that is known."""
@@ -327,7 +325,7 @@ class Coordinator:
         """Tasks to have at hand: what the workers can take, and one more batch."""
         crew = self.crew
         if crew.slots > 1:
-            return crew.max_workers * crew.slots + self._reserve()
+            return crew.max_workers * (crew.slots + reserve(crew))
         return (crew.max_workers * crew.depth + 1) * self._sizer.full()
 
     def _room(self) -> int:

@@ -5,7 +5,7 @@ Owns the messages only. Must never hold behaviour.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -43,14 +43,14 @@ class Finished(NamedTuple):
 class Lost(NamedTuple):
     """A worker is gone. `running` is what it had in its hands; `death` says how it ended.
 
-    `suspects` is a batch of which one task was in hand without it being known which (0: none).
+    `suspects` are batches of which one task was in hand without it being known which.
     `blameless` means that no task can have caused it (its parent process went, it was let go), so none is charged.
     """
 
     worker: int
     death: Death = Death()
     running: Sequence[Running] = ()
-    suspects: int = 0
+    suspects: Collection[int] = ()
     blameless: bool = False
 
 

@@ -6,12 +6,14 @@ anything: the coordinator does, by what this says.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from alongside.core.backlog import Segment
 from alongside.core.events import Lost
-from alongside.core.model import Death
+from alongside.core.model import Death, Fault
 from alongside.core.policy import Policy
-from alongside.core.roster import Worker
+from alongside.core.roster import NOBODY, Flight, Worker
 from alongside.exceptions import MemoryLimitExceeded, TaskTimeout
 
 Place = tuple[int, int]
@@ -25,12 +27,47 @@ def charged(worker: Worker, event: Lost) -> dict[Place, float]:
     """
     if event.blameless:
         return {}
-    culprits = event.running if worker.condemned is None else (worker.condemned,)
+    several = worker.oversize is not None and worker.crew.slots > 1
+    culprits = event.running if worker.condemned is None else () if several else (worker.condemned,)
     places = {(task.batch, task.offset): task.since for task in culprits}
-    suspected = worker.flights.get(event.suspects)
-    if suspected is not None and suspected.left == 1:
-        places[event.suspects, suspected.unfinished()[0][0]] = worker.since
+    left = [flight for batch in suspects(worker, event) if (flight := worker.flights.get(batch)) is not None]
+    if sum(flight.left for flight in left) == 1:
+        places[left[0].batch.id, left[0].unfinished()[0][0]] = worker.since
     return places
+
+
+def suspects(worker: Worker, event: Lost) -> Collection[int]:
+    """The batches of which one task, not known which, is to blame.
+
+    Of coroutines side by side all may have filled the memory. A worker that was ended for a task that is known, or for
+    no fault of its tasks, has no suspects.
+    """
+    if event.blameless:
+        return ()
+    if worker.oversize is not None and worker.crew.slots > 1:
+        return tuple(worker.flights)
+    known = worker.condemned is NOBODY or (worker.condemned is not None and worker.condemned.offset >= 0)
+    return () if known else event.suspects
+
+
+def aftermath(
+    worker: Worker, flight: Flight, culprits: Mapping[Place, float], event: Lost, policy: Policy, now: float
+) -> Iterator[Fault | Segment]:
+    """What becomes of a lost worker's batch, from its end to its front: faults of those charged, the rest once more.
+
+    Of suspects each is sent again alone: what kills again is then found out. Where a worker runs many side by side they
+    are sent again apart from all others, half of them together.
+    """
+    batch, many = flight.batch, worker.crew.slots > 1
+    suspected = batch.id in suspects(worker, event)
+    since = {offset: since for (number, offset), since in culprits.items() if number == batch.id}
+    for first, last in flight.pieces(range(len(batch.items)) if suspected and not many else since):
+        start, items = batch.start + first, batch.items[first:last]
+        if first in since:
+            error = blame(worker, policy, event.death, start, items[0])
+            yield Fault(first, error, max(0.0, now - since[first]))
+        else:
+            yield Segment(start, items, batch.attempt, suspect=suspected and many)
 
 
 def blame(worker: Worker, policy: Policy, death: Death, index: int, item: Any) -> BaseException:

@@ -17,7 +17,7 @@ class Job(NamedTuple):
     """What a run does to each item.
 
     `star`: the item is a tuple of arguments. `coroutine`: calling `fn` gives something to await. `cpus`: how many of
-    them this run may use.
+    them this run may use. `slots`: how many coroutines one worker runs side by side, where it has a loop of its own.
     """
 
     fn: Callable[..., Any]
@@ -27,6 +27,7 @@ class Job(NamedTuple):
     initargs: tuple[Any, ...] = ()
     timeout: float | None = None
     cpus: int = 1
+    slots: int = 1
 
 
 class Batch(NamedTuple):

@@ -15,6 +15,8 @@ from alongside.core.model import Batch, Job, Running
 class Capabilities(NamedTuple):
     """What a backend can do, declared by it. The choice scores these and never a name.
 
+    `runs_coroutines_together`: one event loop for many of them; `loops_apart`: such a loop in each worker.
+
     `start_seconds` and `task_seconds` are rough costs of a worker's start and of one task sent alone, used until this
     machine's own have been measured.
     """
@@ -26,6 +28,7 @@ class Capabilities(NamedTuple):
     cancellable: bool = False
     needs_pickling: bool = False
     runs_coroutines_together: bool = False
+    loops_apart: bool = False
     in_caller: bool = False
     in_event_loop: bool = False
     start_seconds: float = 0.0

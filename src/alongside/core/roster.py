@@ -58,6 +58,8 @@ class Worker:
     """The bytes it held when that was too much."""
     given: int = 0
     """Tasks it has been given since it was hired."""
+    on_trial: bool = False
+    """Whether all it holds is suspect of having ended another worker."""
 
     @property
     def name(self) -> str:
@@ -104,12 +106,40 @@ class Roster:
         self._workers: dict[int, Worker] = {}
         self._empty: dict[int, None] = {}
         self._ahead: dict[int, None] = {}
+        self._together = 1
+        """Suspects that are tried together."""
         self._hired = self._present = 0
         """How many were hired in all, and how many of the present crew are in service."""
         self.crew = crew
 
     def __iter__(self) -> Iterator[Worker]:
         return iter(self._workers.values())
+
+    # ------------------------------------------------------------------------------------------------- trials
+
+    def suspect(self, worker: Worker, already: bool) -> None:
+        """One of the tasks of this worker, which is lost, may have ended it. `already`: other suspects wait.
+
+        Half as many suspects are tried together from here on: after a few losses the culprit is alone, and all others
+        have run side by side with others all the while.
+        """
+        half = max(1, (worker.load + 1) // 2)
+        already = already or worker.on_trial or any(other.on_trial for other in self)
+        self._together = min(half, self._together) if already else half
+
+    def for_trial(self) -> Worker | None:
+        """Who can be sent more suspects: somebody who holds nothing else."""
+        for worker in self:
+            if worker.on_trial and self._may_be_sent_more(worker) and worker.load < self._together:
+                return worker
+        return next((worker for number in self._empty if not (worker := self._workers[number]).flights), None)
+
+    def trial_room(self, worker: Worker) -> int:
+        """How many suspects the worker can be sent, all of which it will hold together."""
+        worker.on_trial = True
+        return self._together - worker.load
+
+    # -------------------------------------------------------------------------------------------- coming and going
 
     def enlist(self, crew: Crew) -> None:
         """From here on, work goes to this crew; the workers of the old one finish what they have."""
@@ -171,12 +201,18 @@ class Roster:
     def line_up(self, worker: Worker) -> None:
         """Put a worker at the end of the line it belongs to, after what it holds has changed."""
         self._leave_line(worker.id)
-        if worker.crew is not self.crew or worker.condemned is not None or worker.used_up(self._tasks_per_worker):
+        if not self._may_be_sent_more(worker):
+            return
+        worker.on_trial = worker.on_trial and bool(worker.flights)
+        if worker.on_trial:
             return
         if worker.load < worker.crew.slots if worker.crew.slots > 1 else not worker.flights:
             self._empty[worker.id] = None
         elif worker.crew.slots == 1 and len(worker.flights) < worker.crew.depth:
             self._ahead[worker.id] = None
+
+    def _may_be_sent_more(self, worker: Worker) -> bool:
+        return worker.crew is self.crew and worker.condemned is None and not worker.used_up(self._tasks_per_worker)
 
     def _leave_line(self, number: int) -> None:
         self._empty.pop(number, None)

@@ -86,11 +86,12 @@ class Driver:
         self._open(self.backend)
         self.feed(ev.Tick())
 
-    def move(self, backend: Backend, crew: ev.Crew) -> None:
+    def move(self, backend: Backend, crew: ev.Crew, job: Job | None = None) -> None:
         """From here on, work goes to another backend. What the old one has in hand it finishes, unless that would be in
         this thread, which now has other things to do: what it has not begun yet is then sent again.
         """
         with self.lock:
+            self._job = job or self._job
             self._open(backend)
             old, self.backend = self.backend, backend
             self.feed(ev.Moved(crew))

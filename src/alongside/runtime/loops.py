@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from alongside.workers.beside import Beside, in_loop
+from alongside.workers.eventloop import new_loop
 
 T = TypeVar("T")
 
@@ -17,7 +18,7 @@ T = TypeVar("T")
 def run(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run `make()` in a fresh event loop, in this thread or beside a loop that runs in it; what it returns."""
     if not in_loop():
-        with asyncio.Runner() as runner:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
             try:
                 return runner.run(make())
             except KeyboardInterrupt as interrupt:

@@ -10,6 +10,8 @@ import threading
 from collections.abc import Awaitable
 from typing import Any, TypeVar
 
+from alongside.workers.eventloop import new_loop
+
 T = TypeVar("T")
 
 
@@ -21,7 +23,7 @@ class Beside:
     """
 
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
+        self._loop = new_loop()
         self._thread = threading.Thread(target=self._work, name="alongside-loop", daemon=True)
         self._thread.start()
 

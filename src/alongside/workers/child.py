@@ -43,7 +43,7 @@ from alongside.workers.channel import (
 from alongside.workers.page import ONE_OF_THEM, ToldPage, slot
 from alongside.workers.payload import always_loads, few_atoms, pack, pickled, unpack
 from alongside.workers.runner import BATCH as BATCH_FIELD
-from alongside.workers.runner import OFFSET, SINCE, Awaiter, Runner, caller
+from alongside.workers.runner import OFFSET, SINCE, Runner, caller
 from alongside.workers.surroundings import Birthmarks, adopt
 from alongside.workers.zygote import flush_streams, leave
 
@@ -93,7 +93,7 @@ class Worker:
         self._sent = 0
         self._arena = arena
         self._leases = Leases()
-        self._ticker = Ticker(page)
+        self._ticker = Ticker()
         self._birthmarks = Birthmarks()
         self._misfit: BaseException | None = None
         self._spoiled = False
@@ -108,6 +108,8 @@ class Worker:
         """
         if self._job is None and not self._poll.poll(IDLE * 1000):
             return False
+        if self._job is not None and self._job.coroutines is not None:
+            return bool(self._job.coroutines.serve(self._channel, self.obey))
         return self.obey(self._channel.receive())
 
     def obey(self, frames: list[Frame]) -> bool:
@@ -146,11 +148,10 @@ class Worker:
             self._send(Frame(UNFIT, frame.a, body=_encode(error)))
 
     def _on_end(self, frame: Frame) -> None:
-        if self._job is not None:
-            self._job.close()
+        ended = self._job is None or self._job.close()
         self._job, self._kept = None, []
         self._ticker.forget()
-        self._spoiled = not self._birthmarks.restore(self._ticker.threads)
+        self._spoiled = not (ended and self._birthmarks.restore(self._ticker.threads))
 
     def _on_batch(self, frame: Frame) -> None:
         if self._job is None:
@@ -166,13 +167,17 @@ class Worker:
             self._send(Frame(UNREADABLE, frame.a, frame.b, alone, _encode(error)))
             return
         runner = self._job.runner
+        if self._job.coroutines is not None:
+            page[OFFSET] = 0
+            runner.run(frame.a, frame.b, items)
+            self._ticker.watch(runner)
+            return
         if len(items) > 1:
             self._ticker.watch(runner)
         runner.run(frame.a, frame.b, items)
         if self._channel.deaf:  # one of these tasks has closed it, since nobody else would
             page[OFFSET] = frame.b + 1 if alone else ONE_OF_THEM
         del items
-        self._return_leases()
 
     def _on_release(self, frame: Frame) -> None:
         for lease in _pickle.loads(frame.body):
@@ -201,6 +206,7 @@ class Worker:
         for offset, error, took in broken:
             self._send_fault(batch, offset, error, took, seconds)
             seconds = 0.0
+        self._return_leases()
 
     def _send_values(self, batch: int, offset: int, values: list[Any], took: Any, seconds: float) -> None:
         plain, beside = few_atoms(values), self._arena is not None
@@ -254,15 +260,23 @@ class Job:
     """The function of the run this worker works for, ready to be called."""
 
     def __init__(self, told: tuple[Any, ...], worker: Worker) -> None:
-        fn, star, coroutine, timed, initializer, initargs, *_ = told
-        self._awaiter = Awaiter()
+        fn, star, slots, timeout, initializer, initargs = told
         if initializer is not None:
             initializer(*initargs)
-        call = caller(fn, star, self._awaiter if coroutine else None)
-        self.runner = Runner(call, worker.emit, worker._page, always_timed=timed)
+        self.coroutines: Any = None
+        self.runner: Any
+        if slots:
+            from alongside.core import model
+            from alongside.workers.coroutines import Coroutines
 
-    def close(self) -> None:
-        self._awaiter.close()
+            job = model.Job(fn, star, coroutine=True, timeout=timeout, slots=slots)
+            self.runner = self.coroutines = Coroutines(job, worker.emit, worker._page)
+        else:
+            self.runner = Runner(caller(fn, star), worker.emit, worker._page, always_timed=timeout is not None)
+
+    def close(self) -> bool:
+        """False where something of it goes on, so that the worker had better not be used again."""
+        return self.coroutines is None or bool(self.coroutines.close())
 
 
 class Ticker:
@@ -272,16 +286,15 @@ class Ticker:
     watch. While C code holds the GIL it cannot run: results finished before are handed over when that code lets go.
     """
 
-    def __init__(self, page: Any) -> None:
-        self._page = page
-        self._runner: Runner | None = None
+    def __init__(self) -> None:
+        self._runner: Any = None
         self._parked = False
         self._started = False
         self._bell = allocate_lock()
         self._bell.acquire()
 
-    def watch(self, runner: Runner) -> None:
-        """There is a batch of several tasks to watch; its first is already on the page."""
+    def watch(self, runner: Any) -> None:
+        """There is a batch of several tasks to watch, with which `runner` is busy already."""
         self._runner = runner
         if not self._started:
             self._started = True
@@ -303,7 +316,7 @@ class Ticker:
         while True:
             time.sleep(TICK)
             runner = self._runner
-            if runner is not None and self._page[OFFSET]:
+            if runner is not None and runner.busy:
                 runner.flush()
                 quiet = 0
             elif (quiet := quiet + 1) > 4:
@@ -311,9 +324,10 @@ class Ticker:
                 quiet = 0
 
     def _park(self) -> None:
-        """Wait for the next batch. One that came while this was decided is on the page already, or rings the bell."""
+        """Wait for the next batch. With one that came while this was decided the runner is busy, or the bell rings."""
         self._parked = True
-        if not self._page[OFFSET]:
+        runner = self._runner
+        if runner is None or not runner.busy:
             self._bell.acquire()
         self._parked = False
 

@@ -33,8 +33,9 @@ clock would cost several per cent."""
 HAND_OVER = 5_000_000
 """Nanoseconds after which finished results are handed over though their batch goes on."""
 
-OFFSET, BATCH, SINCE = range(3)
-"""The page: what is in hand (offset + 1; 0: nothing), of which batch, since when (monotonic nanoseconds)."""
+OFFSET, BATCH, SINCE, STEP = range(4)
+"""The page: what is in hand (offset + 1; 0: nothing), of which batch, since when (monotonic nanoseconds); of a
+coroutine also since when it has not let its loop go."""
 
 
 class Runner:
@@ -93,6 +94,11 @@ class Runner:
         self.flush()
         self._items = ()
         page[OFFSET] = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether a task is in hand."""
+        return self._page[OFFSET] != 0
 
     def close(self) -> None:
         """It runs nothing more: let go of the function."""
@@ -195,7 +201,9 @@ class Awaiter:
         import asyncio
 
         if self._runner is None:
-            self._runner = asyncio.Runner()
+            from alongside.workers.eventloop import new_loop
+
+            self._runner = asyncio.Runner(loop_factory=new_loop)
         return self._runner.run(_as_coroutine(awaitable))
 
     def close(self) -> None:

@@ -1,8 +1,9 @@
 """Slots: coroutines side by side in one event loop.
 
 Owns the asyncio tasks that take items as they become free, and what they finished. Lives in one event loop, whose
-thread is the only one that touches the slots; `add` from elsewhere is passed on to it. Must never block the loop, and
-never make an object per waiting item: an item is taken when a slot is free for it.
+thread is the only one that touches the slots; `add` from elsewhere is passed on to it, and `finished` may be called
+from anywhere, by one thread at a time. Must never block the loop, and never make an object per waiting item: an item is
+taken when a slot is free for it.
 """
 
 from __future__ import annotations
@@ -24,9 +25,12 @@ _Done = tuple[int, int, Any, BaseException | None, float]
 
 
 class Slots:
-    """Runs the tasks of batches, up to `limit` at once. `finished` gives outcomes; `changed` says there are some."""
+    """Runs the tasks of batches, up to `limit` at once. `finished` gives outcomes; `changed` says there are some.
 
-    def __init__(self, job: Job, limit: int) -> None:
+    `marked`, where given, awaits each coroutine in the slots' stead, and is told its batch and offset.
+    """
+
+    def __init__(self, job: Job, limit: int, marked: Callable[[int, int, Any], Awaitable[Any]] | None = None) -> None:
         self._limit = limit
         self._loop = asyncio.get_running_loop()
         self._todo: deque[tuple[int, int, Any]] = deque()
@@ -36,6 +40,7 @@ class Slots:
         self._context = contextvars.copy_context()
         self._executor: Any = None
         self._call = self._how_to_call(job)
+        self._marked = marked
         self.changed = asyncio.Event()
 
     def add(self, batch: Batch) -> None:
@@ -43,13 +48,24 @@ class Slots:
         self._todo.extend((batch.id, offset, item) for offset, item in enumerate(batch.items))
         self._loop.call_soon_threadsafe(self._fill)
 
+    def put(self, batch: int, first: int, items: Sequence[Any]) -> None:
+        """The same for tasks `first`, `first + 1`, … of a batch, from the loop itself."""
+        self._todo.extend((batch, offset, item) for offset, item in enumerate(items, first))
+        self._fill()
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything waits, runs, or is finished and was not asked for."""
+        return bool(self._todo or self._slots or self._done)
+
     def wake(self) -> None:
         """Set `changed`. From any thread."""
         self._loop.call_soon_threadsafe(self.changed.set)
 
     def finished(self, worker: int) -> list[Finished]:
         """What has finished since the last time: an event per batch, successes gathered into neighbouring stretches."""
-        done, self._done = self._done, []
+        done = self._done[:]
+        del self._done[: len(done)]  # not a new list: a slot may just be about to append to this one
         batches: dict[int, tuple[list[Part], list[Fault], list[float]]] = {}
         for batch, offset, value, error, took in sorted(done, key=_place):
             parts, faults, times = batches.setdefault(batch, ([], [], []))
@@ -100,17 +116,22 @@ class Slots:
         for _ in range(min(len(self._todo), self._limit - len(self._slots))):
             slot = self._loop.create_task(self._slot(), context=self._context.copy())
             self._slots.add(slot)
-            slot.add_done_callback(self._slots.discard)
+            slot.add_done_callback(self._leave)
+
+    def _leave(self, slot: asyncio.Task[None]) -> None:
+        """A slot has run dry. What came in between, when it was not yet known to be free, needs another one."""
+        self._slots.discard(slot)
+        self._fill()
 
     async def _slot(self) -> None:
-        todo, call, clock = self._todo, self._call, self._loop.time
+        todo, call, clock, marked = self._todo, self._call, self._loop.time, self._marked
         while todo:
             batch, offset, item = todo.popleft()
             began = clock()
             value: Any = None
             error: BaseException | None = None
             try:
-                value = await call(item)
+                value = await (call(item) if marked is None else marked(batch, offset, call(item)))
                 if type(value) is _Held:
                     value, error = None, value.error
             except asyncio.CancelledError as cancelled:
