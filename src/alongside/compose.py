@@ -19,8 +19,10 @@ from alongside.core.lanes import lanes
 from alongside.core.model import Block, Delivery, Job, size
 from alongside.core.options import Options
 from alongside.core.policy import Policy
-from alongside.core.ports import Backend, Capabilities, Observer
+from alongside.core.ports import Backend, Capabilities
 from alongside.exceptions import OptionError
+from alongside.observe.timeline import Timeline
+from alongside.observe.watchers import watchers
 from alongside.runtime import machine
 from alongside.runtime.callables import is_coroutine_function
 from alongside.runtime.driver import Driver
@@ -52,6 +54,7 @@ class Composition:
         eager: bool = True,
         before: Stopwatch | None = None,
         clock: Callable[[], float] = time.monotonic,
+        watched: bool = False,
     ) -> None:
         coroutine = is_coroutine_function(fn)
         self.at_home = False
@@ -78,7 +81,8 @@ class Composition:
             memory_limit=options.memory_limit,
         )
         coordinator = Coordinator(policy, crew, _Jitter(), first_index=done)
-        observers = _observers(options, source.total, done)
+        self.timeline = Timeline(crew) if watched else None
+        observers = watchers(options.progress, source.total, done, crew, self.timeline)
         self.driver = Driver(coordinator, backend, self.job, source, self._received, observers, clock, _free_memory)
 
     def consider(self) -> None:
@@ -271,20 +275,26 @@ def run(
     began = time.perf_counter()
     options = checked(fn, {"on_error": "return", **given})
     deliveries: list[Delivery] = []
-    made = Composition(fn, Source(iterables), options, deliveries.extend, star=len(iterables) > 1, clock=clock)
+    star = len(iterables) > 1
+    made = Composition(fn, Source(iterables), options, deliveries.extend, star=star, clock=clock, watched=True)
     raise_if_failed(made.drive())
     return _finished_run(made, deliveries, time.perf_counter() - began)
 
 
 def stream(
-    fn: Fn, iterables: tuple[Iterable[Any], ...], given: Mapping[str, Any], ordered: bool, before: Any = None
+    fn: Fn,
+    iterables: tuple[Iterable[Any], ...],
+    given: Mapping[str, Any],
+    ordered: bool,
+    before: Any = None,
+    watched: bool = False,
 ) -> Lazy:
-    """What `imap` returns."""
+    """What `imap` returns; with its timeline where it is `watched`."""
     options = checked(fn, given)
     inbox = Inbox()
-    made = _compose(fn, iterables, options, inbox, before, ordered=ordered, eager=False)
+    made = _compose(fn, iterables, options, inbox, before, ordered=ordered, eager=False, watched=watched)
     values = _values_of(Stream(made.driver, inbox, made.consider), made, options)
-    return Lazy(values, made.told_plan)
+    return Lazy(values, made.told_plan, made.timeline)
 
 
 def _values_of(deliveries: Iterable[list[Delivery]], made: Composition, options: Options) -> Generator[Any, None, None]:
@@ -362,11 +372,14 @@ def _compose(
     *,
     ordered: bool = True,
     eager: bool = True,
+    watched: bool = False,
 ) -> Composition:
     watch, source = (before[0], before[1]) if before else (None, Source(iterables))
     star = len(iterables) > 1
     with shielded():
-        return Composition(fn, source, options, deliver, star=star, ordered=ordered, eager=eager, before=watch)
+        return Composition(
+            fn, source, options, deliver, star=star, ordered=ordered, eager=eager, before=watch, watched=watched
+        )
 
 
 def _finished_run(made: Composition, deliveries: list[Delivery], seconds: float) -> Run:
@@ -374,15 +387,9 @@ def _finished_run(made: Composition, deliveries: list[Delivery], seconds: float)
     succeeded = sum(len(d) for d in deliveries if isinstance(d, Block))
     workers = len({d.worker for d in deliveries})
     stats = Stats(total, succeeded, total - succeeded, made.driver.coordinator.retried, seconds, workers)
-    return Run(made.told_plan(), stats, made.job.fn, made.job.star, made.options.on_error, deliveries)
-
-
-def _observers(options: Options, total: int | None, done: int) -> list[Observer]:
-    if not options.progress:
-        return []
-    from alongside.observe.progress import Progress
-
-    return [Progress(options.progress, total, done)]
+    assert made.timeline is not None
+    on_error = made.options.on_error
+    return Run(made.told_plan(), stats, made.job.fn, made.job.star, on_error, made.timeline, deliveries)
 
 
 def needs_pickling(backend: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from alongside.cli import advise, doctor, guide, map
+from alongside.cli import advise, doctor, guide, map, report
 
 
 class _Commands(TyperGroup):
@@ -56,6 +56,7 @@ def _common(
 
 
 app.command("map")(map.command)
+app.command("report")(report.command)
 app.command("advise")(advise.command)
 app.command("doctor")(doctor.command)
 app.command("guide")(guide.command)

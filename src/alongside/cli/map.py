@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -22,6 +22,11 @@ from alongside.cli.arguments import Files, Func, Glob, InputFormat, Inputs
 from alongside.cli.functions import load
 from alongside.cli.inputs import BadInput, Format, open_items
 from alongside.cli.output import FailedTask, Failures, NotJson, ReaderGone, Results, means, shortened
+from alongside.cli.report import refuse_without_plotly
+from alongside.runtime.callables import name_of
+
+MOST_FAILURES = 200
+"""Failures that a report can tell in full."""
 
 SUCCEEDED, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -65,6 +70,8 @@ class Job:
     results: Results
     failures: Failures
     items: Iterable[Any] = ()
+    kept: list[Any] = field(default_factory=list)
+    """The first failures, for a report."""
     written: int = 0
     began: float = field(default_factory=time.perf_counter)
 
@@ -77,6 +84,31 @@ class Unwritable:
     item: Any
     exception: BaseException
     attempts: int = 1
+
+
+class Pages(NamedTuple):
+    """Where the run is to be shown: a page, a trace."""
+
+    report: str | None
+    trace: str | None
+
+    def __bool__(self) -> bool:
+        return self.report is not None or self.trace is not None
+
+    def write(self, job: Job, results: Any, function: str) -> None:
+        """Write what is wanted of a run that has begun."""
+        if results is None or not self:
+            return
+        from alongside.cli import report as page
+
+        failed = job.failures.count
+        counts = job.written + failed, job.written, failed, results.timeline.retried
+        took = time.perf_counter() - job.began
+        record = page.record(results.timeline, results.plan, function, counts, job.kept, took)
+        if self.report is not None:
+            page.write_page(record, self.report, "--report")
+        if self.trace is not None:
+            page.write_trace(record, self.trace, "--trace")
 
 
 def command(
@@ -106,12 +138,16 @@ def command(
     window: Annotated[
         int | None, typer.Option(min=1, help="Tasks read ahead; 1: each result is written before more is read.")
     ] = None,
+    report: Annotated[str | None, typer.Option(metavar="FILE", help="A page of the run here (HTML).")] = None,
+    trace: Annotated[str | None, typer.Option(metavar="FILE", help="A trace of the run here, for Perfetto.")] = None,
     progress: Annotated[
         bool | None, typer.Option("--progress/--no-progress", help="A bar on standard error; shown in a terminal.")
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No closing line on standard error.")] = False,
 ) -> None:
-    _refuse_overwriting(inputs or [], output, failures)
+    _refuse_overwriting(inputs or [], output=output, failures=failures, report=report, trace=trace)
+    if report is not None:
+        refuse_without_plotly("--report")
     fn = load(func)
     items = open_items(inputs or [], Format.files if files else input_format, glob)
     bar = _bar_is_welcome(output) if progress is None else progress
@@ -124,7 +160,7 @@ def command(
             stack.enter_context(Results(output)),
             stack.enter_context(Failures(failures, beside_progress=bar)),
         )
-        code = _run(job, fn, items, options, quiet)
+        code = _run(job, fn, items, options, quiet, Pages(report, trace))
     raise typer.Exit(code)
 
 
@@ -136,14 +172,14 @@ def _bar_is_welcome(output: str | None) -> bool:
     return sys.stderr.isatty() and (output is not None or not sys.stdout.isatty())
 
 
-def _refuse_overwriting(inputs: list[str], output: str | None, failures: str | None) -> None:
+def _refuse_overwriting(inputs: list[str], **written: str | None) -> None:
     """Opening an output empties it: that must not happen to an input, nor to one file twice."""
     seen = [name for name in inputs if name != "-"]
-    for option, path in (("--output", output), ("--failures", failures)):
+    for option, path in written.items():
         if path is None:
             continue
         if any(_same_file(path, other) for other in seen):
-            raise typer.BadParameter(f"{path!r} is already read or written by this command.", param_hint=option)
+            raise typer.BadParameter(f"{path!r} is already read or written by this command.", param_hint=f"--{option}")
         seen.append(path)
 
 
@@ -151,14 +187,15 @@ def _same_file(one: str, other: str) -> bool:
     return os.path.realpath(one) == os.path.realpath(other) and not one.startswith("/dev/")
 
 
-def _run(job: Job, fn: Any, items: Iterable[Any], options: dict[str, Any], quiet: bool) -> int:
+def _run(job: Job, fn: Any, items: Iterable[Any], options: dict[str, Any], quiet: bool, pages: Pages) -> int:
     """Follow the run to its end; the exit code."""
     import alongside
+    from alongside import compose
 
     job.items = Remembered(items) if job.ordered and not isinstance(items, list) else items
     results: Any = None
     try:
-        results = alongside.imap(fn, job.items, ordered=job.ordered, on_error="return", **options)
+        results = compose.stream(fn, (job.items,), {"on_error": "return", **options}, job.ordered, watched=bool(pages))
         code = _follow(job, results)
     except ReaderGone:
         code, quiet = SUCCEEDED, True
@@ -179,6 +216,7 @@ def _run(job: Job, fn: Any, items: Iterable[Any], options: dict[str, Any], quiet
             results.close()
     if not quiet:
         _close(job, getattr(results, "plan", None), code)
+    pages.write(job, results, name_of(fn))
     return code
 
 
@@ -188,6 +226,8 @@ def _follow(job: Job, results: Iterable[Any]) -> int:
 
     for index, value in enumerate(results):
         failure: FailedTask | None = value if isinstance(value, alongside.Failure) else None
+        if failure is not None and len(job.kept) < MOST_FAILURES:
+            job.kept.append(failure)
         item = _item(job, index)
         if failure is None:
             failure = _write(job, index, item, value)

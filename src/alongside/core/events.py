@@ -72,9 +72,13 @@ class Observed(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """What share of the memory this process may use is free (the machine's or its container's, whichever is less)."""
+    """What share of the memory this process may use is free (the machine's or its container's, whichever is less).
+
+    `held`: the bytes that each worker holds for itself, where that is known (told to observers).
+    """
 
     free: float
+    held: Mapping[int, int] = MappingProxyType({})
 
 
 class Taken(NamedTuple):

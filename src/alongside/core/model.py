@@ -105,6 +105,11 @@ class Failure(Outcome):
     def __repr__(self) -> str:
         return f"Failure(index={self.index}, item={short(self.item)}, {self.exception!r}, attempts={self.attempts})"
 
+    def _repr_html_(self) -> str:
+        from alongside.core.telling import failure_page
+
+        return failure_page(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Block:

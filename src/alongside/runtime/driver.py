@@ -244,7 +244,7 @@ class Driver:
             return
         if self._clock() >= self._next_look and self.finish is None:
             self._next_look = self._clock() + LOOK
-            self.feed(ev.Memory(self._free_memory()))
+            self.feed(ev.Memory(self._free_memory(), self._memory()))
 
     def _memory(self) -> dict[int, int]:
         """What every worker holds of memory."""

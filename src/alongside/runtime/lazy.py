@@ -11,14 +11,18 @@ if TYPE_CHECKING:
     from typing import Any
 
     from alongside.core.choose import Plan
+    from alongside.observe.timeline import Timeline
 
 
 class Lazy:
     """Results as they are taken. `close` ends what still runs; so does letting go of it."""
 
-    __slots__ = ("__weakref__", "_plan", "_values")
+    __slots__ = ("__weakref__", "_plan", "_values", "timeline")
 
-    def __init__(self, values: Generator[Any, None, None], plan: Callable[[], Plan]) -> None:
+    def __init__(
+        self, values: Generator[Any, None, None], plan: Callable[[], Plan], timeline: Timeline | None = None
+    ) -> None:
+        self.timeline = timeline
         self._values = values
         self._plan = plan
 

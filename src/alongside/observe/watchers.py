@@ -1,0 +1,23 @@
+"""Who watches a run: the list of its observers.
+
+Owns which of them a run has. Must never load one that is not wanted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from alongside.core.events import Crew
+    from alongside.core.ports import Observer
+    from alongside.observe.timeline import Timeline
+
+
+def watchers(progress: Any, total: int | None, done: int, crew: Crew, timeline: Timeline | None) -> list[Observer]:
+    """The observers of a run that begins on this crew, `done` of whose `total` tasks are done."""
+    watching: list[Observer] = [] if timeline is None else [timeline]
+    if progress is not False and progress is not None:
+        from alongside.observe.progress import Progress
+
+        watching.append(Progress(progress, total, done))
+    return watching
