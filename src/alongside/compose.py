@@ -364,22 +364,11 @@ def checked(fn: object, given: Mapping[str, Any]) -> Options:
 
 
 def _compose(
-    fn: Fn,
-    iterables: tuple[Iterable[Any], ...],
-    options: Options,
-    deliver: Deliver,
-    before: Any = None,
-    *,
-    ordered: bool = True,
-    eager: bool = True,
-    watched: bool = False,
+    fn: Fn, iterables: tuple[Iterable[Any], ...], options: Options, deliver: Deliver, before: Any = None, **how: bool
 ) -> Composition:
     watch, source = (before[0], before[1]) if before else (None, Source(iterables))
-    star = len(iterables) > 1
     with shielded():
-        return Composition(
-            fn, source, options, deliver, star=star, ordered=ordered, eager=eager, before=watch, watched=watched
-        )
+        return Composition(fn, source, options, deliver, star=len(iterables) > 1, before=watch, **how)  # type: ignore[arg-type]  # a clock is not in `how`
 
 
 def _finished_run(made: Composition, deliveries: list[Delivery], seconds: float) -> Run:
