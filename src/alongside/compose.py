@@ -61,6 +61,7 @@ class Composition:
         self.options = options
         initializing = options.initializer, options.initargs
         self.job = Job(fn, star, coroutine, *initializing, options.timeout, machine.cpu_count())
+        self.job = self.job._replace(tasks_per_worker=options.tasks_per_worker)
         self._deliver = deliver
         done = before.done if before else 0
         total = None if source.total is None else source.total - done
@@ -374,7 +375,7 @@ def _compose(
 def _finished_run(made: Composition, deliveries: list[Delivery], seconds: float) -> Run:
     total = sum(map(size, deliveries))
     succeeded = sum(len(d) for d in deliveries if isinstance(d, Block))
-    workers = len({d.worker for d in deliveries})
+    workers = len({name for d in deliveries for name in (d.workers() if isinstance(d, Block) else [d.worker])})
     stats = Stats(total, succeeded, total - succeeded, made.driver.coordinator.retried, seconds, workers)
     assert made.timeline is not None
     on_error = made.options.on_error

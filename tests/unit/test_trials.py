@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from alongside.core import events as ev
-from alongside.core.batching import slots_share
 from alongside.core.coordinator import Coordinator
 from alongside.core.lanes import lanes
 from alongside.core.model import Batch, Block, Death, Failure, Part
@@ -74,8 +73,14 @@ def test_a_worker_is_hired_before_another_is_filled_and_the_last_tasks_are_share
     assert min(held) >= 15
 
 
+def first_batch(crew: ev.Crew, tasks: int) -> int:
+    """How many of so many tasks the first worker is sent."""
+    coordinator = Coordinator(Policy(total=tasks), crew)
+    commands = coordinator.handle(ev.InputArrived(range(tasks)), 0.0)
+    return next(len(command.batch.items) for command in commands if isinstance(command, ev.Dispatch))
+
+
 def test_shares() -> None:
-    two, one = ev.Crew(2, slots=10), ev.Crew(1, slots=10)
-    assert [slots_share(one, 0, 3), slots_share(one, 15, 1 << 40)] == [20, 5]
-    assert [slots_share(two, 0, 1 << 40), slots_share(two, 0, 40), slots_share(two, 3, 1)] == [20, 10, 1]
+    assert [first_batch(ev.Crew(1, slots=10), tasks) for tasks in (3, 20, 50)] == [3, 20, 20]
+    assert [first_batch(ev.Crew(2, slots=10), tasks) for tasks in (1, 40, 1000)] == [1, 10, 20]
     assert [lanes(None, 2), lanes(1, 8), lanes(7, 2), lanes(100, 8)] == [(2, 100), (1, 1), (2, 3), (8, 12)]

@@ -1,80 +1,32 @@
 """Threads: for tasks that wait, and for code that releases the GIL.
 
-Owns the worker threads of one run. Must never wait for a task it cannot end: Python has no way to kill a thread, so a
-thread whose task is overdue is let go (its late result is dropped) and another takes its place.
+Owns the bell by which the pool (workers/threadpool.py) wakes whoever waits for results. Must never wait for a task it
+cannot end: a thread whose task is overdue is let go (its late result is dropped) and another takes its place.
 """
 
 from __future__ import annotations
 
 import _queue as queue  # not `queue`: a file of that name may lie in the folder of a script
-import contextvars
-import threading
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-from alongside.core.events import Crew, Event, Finished, Lost, Unfit
-from alongside.core.model import Batch, Death, Fault, Job, Part, Running
+from alongside.core.events import Crew, Event, Lost, Unfit
+from alongside.core.model import Batch, Death, Job, Running
 from alongside.core.ports import Capabilities
-from alongside.workers.runner import BATCH, OFFSET, SINCE, Awaiter, Runner, caller
+from alongside.workers.threadpool import HARVEST, ThreadPool
 
-if TYPE_CHECKING:
-    from alongside.workers.runner import Broken, Stretch
+GATHER = 0.002
+"""Seconds that a finished task may wait for company while others wait for a thread."""
 
-HARVEST = 0.010
-"""Seconds after which results finished in the midst of a batch are fetched from a thread that is still at it."""
-
-GRACE = 0.5
-"""Seconds `close` waits for threads whose task cannot be interrupted."""
+TARGET = 0.1
+"""Seconds of work that wait in the pool, so that no thread has to wait for the coordinator."""
 
 DEFAULT_WORKERS = 32
 
 
-class _Thread:
-    """One worker: its inbox, its runner, and the thread."""
-
-    def __init__(self, number: int, job: Job, out: queue.SimpleQueue[Event | None]) -> None:
-        self.number = number
-        self.job = job
-        self.out = out
-        self.inbox: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
-        self.page = [0, 0, 0]
-        self.let_go = False
-        self.sizes: dict[int, int] = {}
-        self.awaiter = Awaiter()
-        call = caller(job.fn, job.star, self.awaiter if job.coroutine else None)
-        self.runner = Runner(call, self._emit, self.page, always_timed=job.timeout is not None)
-        context = contextvars.copy_context()
-        self.thread = threading.Thread(target=context.run, args=(self._work,), name=f"alongside-{number}", daemon=True)
-        self.thread.start()
-
-    def running(self) -> tuple[Running, ...]:
-        offset, batch, since = self.page[OFFSET], self.page[BATCH], self.page[SINCE]
-        return (Running(batch, offset - 1, since * 1e-9),) if offset else ()
-
-    def _work(self) -> None:
-        try:
-            if self.job.initializer is not None:
-                self.job.initializer(*self.job.initargs)
-        except BaseException as error:
-            self.out.put(Unfit(self.number, error))
-            return
-        try:
-            while (batch := self.inbox.get()) is not None and not self.let_go:
-                self.runner.run(batch.id, 0, batch.items)
-                del batch  # an idle worker must not keep the items of its last batch alive
-        finally:
-            self.awaiter.close()
-            self.runner.close()
-
-    def _emit(self, batch: int, stretches: list[Stretch], broken: list[Broken], seconds: float) -> None:
-        if not self.let_go:
-            parts = [Part(*stretch) for stretch in stretches]
-            self.out.put(Finished(self.number, batch, parts, [Fault(*one) for one in broken], seconds))
-
-
 class ThreadsBackend:
-    """A lean pool: batches go to a thread's own queue, outcomes come back through one."""
+    """One worker, whose slots are the threads of a pool: a free thread takes the next tasks by itself."""
 
     name: ClassVar[str] = "threads"
     capabilities: ClassVar[Capabilities] = Capabilities(
@@ -85,72 +37,66 @@ class ThreadsBackend:
         self._limit = max_workers or DEFAULT_WORKERS
 
     def crew(self) -> Crew:
-        return Crew(self._limit, depth=2, target_seconds=0.002, prefetch_below=0.004, name=self.name)
+        slots = self._limit
+        return Crew(1, 2, slots, TARGET, watches_timeout=True, counts_tasks=True, name=self.name)
 
     def open(self, job: Job) -> None:
-        self._job = job
-        self._out: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
-        self._threads: dict[int, _Thread] = {}
+        self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._pool = ThreadPool(job, self._limit, self.wake, self._unfit)
+        self._worker = 0
 
     def hire(self, worker: int) -> None:
-        self._threads[worker] = _Thread(worker, self._job, self._out)
+        self._worker = worker
 
     def dispatch(self, worker: int, batch: Batch) -> None:
-        self._threads[worker].inbox.put(batch)
+        self._pool.add(batch)
 
     def kill(self, worker: int) -> None:
-        thread = self._threads.pop(worker)
-        running = thread.running()
-        thread.runner.flush()
-        self._release(thread)
-        self._out.put(Lost(worker, Death(cause="its thread was let go"), running))
+        self._pool.close()
+        self._events.put(Lost(worker, Death(cause="its threads were let go"), blameless=True))
 
     def retire(self, worker: int) -> None:
-        self._release(self._threads.pop(worker))
+        """There is nothing to let go of: each thread counts its tasks by itself, and the next worker is this pool."""
 
     def memory(self) -> Mapping[int, int]:
         return {}  # all of them share this process's memory
 
     def running(self) -> Mapping[int, Sequence[Running]]:
-        return {number: thread.running() for number, thread in list(self._threads.items())}
+        return {}
 
     def wait(self, timeout: float | None) -> Sequence[Event]:
-        first = self._get(HARVEST if timeout is None else min(timeout, HARVEST))
-        if first is None and (timeout is None or timeout > HARVEST):
-            self._harvest()
-            first = self._get(None if timeout is None else timeout - HARVEST) if not self._amid_batches() else None
-        events = [] if first is None else [first]
-        while not self._out.empty():
-            if (event := self._out.get()) is not None:
-                events.append(event)
-        return events
+        self._pool.staff()
+        events = self._told(self._patience(timeout))
+        if self._pool.backed_up:
+            events += self._told(GATHER)
+        self._pool.expire()
+        return [*events, *self._pool.finished(self._worker)]
 
     def wake(self) -> None:
-        self._out.put(None)
+        self._events.put(None)
 
     def close(self) -> None:
-        for thread in self._threads.values():
-            self._release(thread)
-        deadline = time.monotonic() + GRACE
-        for thread in self._threads.values():
-            if thread.thread is not threading.current_thread():
-                thread.thread.join(max(0.0, deadline - time.monotonic()))
+        self._pool.close()
 
-    def _release(self, thread: _Thread) -> None:
-        thread.let_go = thread.runner.stopped = True
-        thread.inbox.put(None)
+    def _unfit(self, error: BaseException) -> None:
+        self._events.put(Unfit(self._worker, error))
 
-    def _get(self, timeout: float | None) -> Event | None:
+    def _patience(self, timeout: float | None) -> float | None:
+        """Seconds to wait at most: a task may become overdue, or finish where it is not told of."""
+        times = [] if timeout is None else [timeout]
+        if self._pool.hoards:
+            times.append(HARVEST)
+        if (deadline := self._pool.next_deadline()) is not None:
+            times.append(max(0.0, deadline - time.monotonic()))
+        return min(times, default=None)
+
+    def _told(self, timeout: float | None) -> list[Event]:
+        """What happened beside results, as soon as the bell rings: nothing after `timeout` seconds."""
+        told: list[Event | None] = []
         try:
-            return self._out.get(timeout=timeout)
+            told.append(self._events.get(timeout=timeout))
+            while not self._events.empty():
+                told.append(self._events.get())
         except queue.Empty:
-            return None
-
-    def _harvest(self) -> None:
-        for thread in list(self._threads.values()):
-            if thread.page[OFFSET]:
-                thread.runner.flush()
-
-    def _amid_batches(self) -> bool:
-        """Whether some thread may finish more results before its batch ends."""
-        return any(thread.page[OFFSET] for thread in list(self._threads.values()))
+            pass
+        return [event for event in told if event is not None]

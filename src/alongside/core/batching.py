@@ -5,8 +5,6 @@ Owns the estimate of a task's duration and the size of the next batch. Must neve
 
 from __future__ import annotations
 
-from alongside.core.events import Crew
-
 FINE = 0.0002
 """Seconds that a batch lasts at the least, where that leaves it a batch at all: shared out more finely it costs more to
 send than it saves."""
@@ -78,14 +76,3 @@ class Sizer:
     def expected(self, count: int) -> float:
         """Seconds that `count` tasks should take; infinite while nothing is known."""
         return float("inf") if self.per_task is None else self.per_task * count
-
-
-def reserve(crew: Crew) -> int:
-    """Tasks that a worker of many slots holds beyond them, so that a free slot need not wait for the next batch."""
-    return min(crew.slots, 256)
-
-
-def slots_share(crew: Crew, load: int, left: int) -> int:
-    """What fills the slots of a worker that holds `load` tasks, and its reserve; of the last tasks a part."""
-    room = crew.slots + reserve(crew) - load
-    return room if crew.max_workers == 1 else min(room, max(1, left // (2 * crew.max_workers)))

@@ -2,8 +2,8 @@
 
 `handle(event, now)` takes what happened and returns what is to be done. It works per batch, not per task.
 
-Owns the backlog (backlog.py), the workers and what each was given (roster.py), retries, order, window, deadlines, the
-error policy. `handle` is the only way in which these change.
+Owns the backlog (backlog.py), the workers and what each was given (roster.py), who gets what next (dealer.py), retries,
+order, window, deadlines, the error policy. `handle` is the only way in which these change.
 
 Must never block, read a clock, draw from a global random generator, touch a worker, call the user's code
 (`retry_on` and `backoff` given as functions excepted, which are pure by contract).
@@ -24,11 +24,11 @@ from typing import Any
 
 from alongside.core import events as ev
 from alongside.core.backlog import Backlog, Segment
-from alongside.core.batching import Sizer, reserve, slots_share
+from alongside.core.dealer import Dealer
 from alongside.core.losses import Place, aftermath, charged, lost, suspects, with_index
-from alongside.core.model import Batch, Block, Delivery, Failure, Fault, Part
+from alongside.core.model import Batch, Block, Delivery, Failure, Fault, Part, slot_name
 from alongside.core.ordering import Ordering
-from alongside.core.policy import CRITICAL, HIRE_AGAIN, HIRES, LOOK_AT_MEMORY, TIGHT, WORTH_HIRING, Policy
+from alongside.core.policy import CRITICAL, LOOK_AT_MEMORY, TIGHT, Policy
 from alongside.core.retry import Uniform
 from alongside.core.roster import Flight, Roster, Worker
 from alongside.exceptions import InternalError
@@ -43,21 +43,18 @@ class Coordinator:
         self._ordering = Ordering(policy.ordered, first_index)
         self._backlog = Backlog()
         self._roster = Roster(crew, policy.tasks_per_worker)
-        self._sizer = Sizer(crew.target_seconds, policy.batch_size, crew.most)
+        self._dealer = Dealer(policy, crew, self._backlog, self._roster)
         self._particular = policy.watches_tasks
-        self._batches = 0
         self._index = self._first = self._taken = first_index
         self._settled = 0
         self._input_open = True
         self._input_error: BaseException | None = None
         self._pulling = False
-        self._barren = self._hires = 0
+        self._barren = 0
         self._now = 0.0
         self._commands: list[ev.Command] = []
         self._deliveries: list[Delivery] = []
-        self._looked = self._hired_at = 0.0
-        self.tight = False
-        """Whether memory is short, so that nothing more is sent while something runs."""
+        self._looked = 0.0
         self.finished = False
         self.retried = 0
 
@@ -68,17 +65,17 @@ class Coordinator:
         if self.finished:
             return []
         self._now = max(now, self._now)
-        self._hires = 0
         _HANDLERS[type(event)](self, event)
         self._backlog.release(self._now)
-        self._fill()
+        if not self.finished:
+            self._commands += self._dealer.deal(self._left(), self._now)
         self._pull()
         self._close_when_done()
         return self._flush()
 
     def wakeup(self) -> float | None:
         """When to send the next `Tick` or `Observed` at the latest, if nothing else happens."""
-        times = (self._backlog.next_due(), self._next_deadline(), self._next_hiring())
+        times = (self._backlog.next_due(), self._next_deadline(), self._dealer.next_hiring())
         return min((time for time in times if time is not None), default=None)
 
     def deadline_due(self, now: float) -> bool:
@@ -114,14 +111,14 @@ class Coordinator:
         worker = self._roster.next_empty()
         if worker is None or self.unfinished or not self._input_open or self._particular:
             return None
-        return worker.id, Batch(self._batches + 1, self._index, (item,))
+        return worker.id, Batch(self._dealer.batches + 1, self._index, (item,))
 
     # --------------------------------------------------------------------------------------------- what happened
 
     def _on_input(self, event: ev.InputArrived) -> None:
         self._pulling = False
         if event.items and self._input_open:  # what arrives behind a failure that will be raised is not wanted any more
-            self._backlog.append(self._index, event.items, join_below=self._sizer.full())
+            self._backlog.append(self._index, event.items, join_below=self._dealer.join_below)
             self._index += len(event.items)
 
     def _on_input_end(self, event: ev.InputEnded) -> None:
@@ -140,7 +137,7 @@ class Coordinator:
         for fault in event.faults:
             worker.mark(flight, fault.offset, 1)
             self._fail(worker, flight.batch, fault)
-        self._sizer.record(done + len(event.faults), event.seconds, event.nbytes)
+        self._dealer.learn(done + len(event.faults), event.seconds, event.nbytes)
         worker.since = self._now
         if worker.used_up(self._policy.tasks_per_worker) and not worker.flights and worker.condemned is None:
             self._roster.lose(worker.id)
@@ -176,7 +173,7 @@ class Coordinator:
 
     def _on_memory(self, event: ev.Memory) -> None:
         """Little memory free: nothing more is sent while something runs; less still: the youngest task has to wait."""
-        self.tight = event.free < TIGHT
+        self._dealer.tight = event.free < TIGHT
         if event.free < CRITICAL and (worker := self._roster.sacrifice()) is not None:
             self._kill([worker])
 
@@ -185,14 +182,11 @@ class Coordinator:
 
     def _on_adopted(self, event: ev.Adopted) -> None:
         _require(event.batch.start == self._index, "a task that is adopted was sent to an open place")
-        self._batches, self._index = event.batch.id, self._index + 1
+        self._dealer.batches, self._index = event.batch.id, self._index + 1
         self._roster.give(event.worker, event.batch, event.since)
 
     def _on_moved(self, event: ev.Moved) -> None:
-        self._roster.enlist(event.crew)
-        known = self._sizer.per_task
-        self._sizer = Sizer(event.crew.target_seconds, self._policy.batch_size, event.crew.most)
-        self._sizer.per_task = known
+        self._dealer.move(event.crew)
 
     # ----------------------------------------------------------------------------------------- outcomes of tasks
 
@@ -200,13 +194,14 @@ class Coordinator:
         batch, count = flight.batch, len(part.values)
         worker.mark(flight, part.offset, count)
         items = batch.items if count == len(batch.items) else batch.items[part.offset : part.offset + count]
-        self._settle(Block(batch.start + part.offset, items, part.values, part.seconds, worker.name, batch.attempt))
+        start = batch.start + part.offset
+        self._settle(Block(start, items, part.values, part.seconds, worker.name, batch.attempt, part.slots))
         return count
 
     def _fail(self, worker: Worker, batch: Batch, fault: Fault) -> None:
         index, item = batch.start + fault.offset, batch.items[fault.offset]
         error = with_index(fault.exception, index)
-        failure = Failure(index, item, None, error, batch.attempt, fault.seconds, worker.name)
+        failure = Failure(index, item, None, error, batch.attempt, fault.seconds, slot_name(worker.name, fault.slot))
         delay = self._delay(failure)
         if delay is None:
             self._settle(failure)
@@ -247,59 +242,16 @@ class Coordinator:
             else:
                 self._backlog.put_back(piece)
 
-    # --------------------------------------------------------------------------------------------- giving out work
+    # ------------------------------------------------------------------------------------------ input and window
 
-    def _fill(self) -> None:
-        while self._backlog.ready and not self.finished and not (self.tight and self._roster.busy):
-            worker = self._next_worker()
-            if worker is None:
-                return
-            self._dispatch(worker)
-
-    def _next_worker(self) -> Worker | None:
-        """Somebody empty, somebody new, or, where batches are brief, somebody who will soon want the next one."""
-        if self._backlog.suspicious:
-            return self._roster.for_trial() or self._hire()
-        worker = self._roster.next_empty()
-        if worker is None or worker.flights:  # of many slots: better a new one than one that has something to do
-            worker = self._hire() or worker
-        if worker is None and self._sizer.expected(self._sizer.full()) < self.crew.prefetch_below:
-            worker = self._roster.next_ahead()
-        return worker
-
-    def _hire(self) -> Worker | None:
-        """One more worker, if there is enough to do for it; a few at a time: soon what was sent may be done already."""
-        if self._hires >= HIRES or self._sizer.expected(self._left()) < WORTH_HIRING * self._roster.present:
-            return None
-        worker = self._roster.hire()
-        if worker is not None:
-            self._hires += 1
-            self._hired_at = self._now
-            self._commands.append(ev.Hire(worker.id))
-        return worker
-
-    def _next_hiring(self) -> float | None:
-        """When to look whether still more workers are wanted."""
-        if self._hires < HIRES or not self._backlog.ready or not self._roster.may_hire:
-            return None
-        return self._hired_at + HIRE_AGAIN
-
-    def _dispatch(self, worker: Worker) -> None:
-        tasks = self._backlog.take(self._share(worker))
-        self._batches += 1
-        batch = Batch(self._batches, tasks.start, tasks.items, tasks.attempt)
-        self._roster.give(worker.id, batch, self._now)
-        self._commands.append(ev.Dispatch(worker.id, batch))
-
-    def _share(self, worker: Worker) -> int:
-        if self._backlog.suspicious:
-            share = self._roster.trial_room(worker)
-        elif self.crew.slots > 1:
-            share = slots_share(self.crew, worker.load, self._left())
-        else:
-            share = self._sizer.next(self._left(), self.crew.max_workers)
-        limit = self._policy.tasks_per_worker
-        return share if limit is None else min(share, limit - worker.given)
+    def _pull(self) -> None:
+        if self._pulling or not self._input_open or self.finished:
+            return
+        goal, ready = self._dealer.goal, self._backlog.ready
+        wanted = min(goal - ready, self._room())
+        if wanted > 0 and 2 * ready <= goal:
+            self._pulling = True
+            self._commands.append(ev.Pull(wanted))
 
     def _left(self) -> int:
         """Tasks that are still to be sent, as far as that is known."""
@@ -309,24 +261,6 @@ class Coordinator:
         if self._policy.total is None:
             return 1 << 40
         return max(ready, self._policy.total - (self._index - self._first) + ready)
-
-    # ------------------------------------------------------------------------------------------ input and window
-
-    def _pull(self) -> None:
-        if self._pulling or not self._input_open or self.finished:
-            return
-        goal, ready = self._goal(), self._backlog.ready
-        wanted = min(goal - ready, self._room())
-        if wanted > 0 and 2 * ready <= goal:
-            self._pulling = True
-            self._commands.append(ev.Pull(wanted))
-
-    def _goal(self) -> int:
-        """Tasks to have at hand: what the workers can take, and one more batch."""
-        crew = self.crew
-        if crew.slots > 1:
-            return crew.max_workers * (crew.slots + reserve(crew))
-        return (crew.max_workers * crew.depth + 1) * self._sizer.full()
 
     def _room(self) -> int:
         held = self.unfinished if self._policy.eager else self._index - self._taken

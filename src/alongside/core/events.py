@@ -169,8 +169,8 @@ class Crew(NamedTuple):
 
     `max_workers` slots, each given up to `depth` batches at once, the second only where batches are expected to last
     less than `prefetch_below` seconds; `target_seconds` is how long a batch should last; `most` tasks at most in one.
-    `watches_timeout` is true where the backend itself ends an attempt that takes too long. `slots` is how many tasks
-    one worker runs at the same time.
+    `watches_timeout` is true where the backend itself ends an attempt that takes too long, `counts_tasks` where it
+    replaces what has run as many tasks as one may. `slots` is how many tasks one worker runs at the same time.
     """
 
     max_workers: int
@@ -180,4 +180,5 @@ class Crew(NamedTuple):
     prefetch_below: float = 0.020
     most: int = 1 << 17
     watches_timeout: bool = False
+    counts_tasks: bool = False
     name: str = ""

@@ -12,12 +12,16 @@ from typing import Any, NamedTuple
 Seconds = float | Sequence[float]
 """Seconds per task of a stretch of tasks: one number (their mean) or one number each."""
 
+Slots = int | Sequence[int]
+"""Which slot of its worker each task of a stretch ran in: one number for all, or one each; 0 where it has but one."""
+
 
 class Job(NamedTuple):
     """What a run does to each item.
 
     `star`: the item is a tuple of arguments. `coroutine`: calling `fn` gives something to await. `cpus`: how many of
     them this run may use. `slots`: how many coroutines one worker runs side by side, where it has a loop of its own.
+    `tasks_per_worker`: for a backend whose slots come and go without the coordinator.
     """
 
     fn: Callable[..., Any]
@@ -28,6 +32,7 @@ class Job(NamedTuple):
     timeout: float | None = None
     cpus: int = 1
     slots: int = 1
+    tasks_per_worker: int | None = None
 
 
 class Batch(NamedTuple):
@@ -45,6 +50,7 @@ class Part(NamedTuple):
     offset: int
     values: list[Any]
     seconds: Seconds
+    slots: Slots = 0
 
 
 class Fault(NamedTuple):
@@ -53,6 +59,7 @@ class Fault(NamedTuple):
     offset: int
     exception: BaseException
     seconds: float = 0.0
+    slot: int = 0
 
 
 class Running(NamedTuple):
@@ -121,6 +128,7 @@ class Block:
     seconds: Seconds
     worker: str
     attempt: int = 1
+    slots: Slots = 0
 
     def __len__(self) -> int:
         return len(self.values)
@@ -130,7 +138,25 @@ class Block:
         seconds = self.seconds
         for offset, (item, value) in enumerate(zip(self.items, self.values, strict=True)):
             took = seconds if isinstance(seconds, float) else seconds[offset]
-            yield Outcome(self.start + offset, item, value, None, self.attempt, took, self.worker)
+            yield Outcome(self.start + offset, item, value, None, self.attempt, took, self.worker_of(offset))
+
+    def worker_of(self, offset: int) -> str:
+        """Who did the task at this place of the stretch."""
+        slots = self.slots
+        return slot_name(self.worker, slots if isinstance(slots, int) else slots[offset])
+
+    def workers(self) -> set[str]:
+        """Everybody who did some of it."""
+        return {slot_name(self.worker, slot) for slot in _each(self.slots)}
+
+
+def _each(slots: Slots) -> Sequence[int]:
+    return (slots,) if isinstance(slots, int) else slots
+
+
+def slot_name(worker: str, slot: int) -> str:
+    """What outcomes call a slot of a worker, or the worker itself where it has but one."""
+    return f"{worker}.{slot}" if slot else worker
 
 
 Delivery = Block | Failure

@@ -68,7 +68,7 @@ class Worker:
 
     def used_up(self, limit: int | None) -> bool:
         """Whether it has been given as many tasks as a worker may run."""
-        return limit is not None and self.given >= limit
+        return limit is not None and self.given >= limit and not self.crew.counts_tasks
 
     @property
     def watched(self) -> bool:
@@ -111,6 +111,8 @@ class Roster:
         self._hired = self._present = 0
         """How many were hired in all, and how many of the present crew are in service."""
         self.crew = crew
+        self.enough = crew.slots
+        """Tasks in hand from which a worker of many slots is not sent more."""
 
     def __iter__(self) -> Iterator[Worker]:
         return iter(self._workers.values())
@@ -206,7 +208,7 @@ class Roster:
         worker.on_trial = worker.on_trial and bool(worker.flights)
         if worker.on_trial:
             return
-        if worker.load < worker.crew.slots if worker.crew.slots > 1 else not worker.flights:
+        if worker.load < self.enough if worker.crew.slots > 1 else not worker.flights:
             self._empty[worker.id] = None
         elif worker.crew.slots == 1 and len(worker.flights) < worker.crew.depth:
             self._ahead[worker.id] = None

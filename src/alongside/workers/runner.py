@@ -12,7 +12,7 @@ from time import monotonic_ns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any, Protocol, TypeAlias
 
     class Page(Protocol):
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 
         def __setitem__(self, field: int, value: int, /) -> None: ...
 
+    class Items(Protocol):
+        """What is run through: most often a list."""
+
+        def __len__(self) -> int: ...
+
+        def __iter__(self) -> Iterator[Any]: ...
+
     Stretch: TypeAlias = tuple[int, list[Any], float | list[float]]
     Broken: TypeAlias = tuple[int, BaseException, float]
     Emit: TypeAlias = Callable[[int, list[Stretch], list[Broken], float], None]
@@ -29,9 +36,6 @@ if TYPE_CHECKING:
 TIMED_FROM = 20_000
 """Nanoseconds a task must take for each to be timed on its own; below it a batch's mean is reported, since reading the
 clock would cost several per cent."""
-
-HAND_OVER = 5_000_000
-"""Nanoseconds after which finished results are handed over though their batch goes on."""
 
 OFFSET, BATCH, SINCE, STEP = range(4)
 """The page: what is in hand (offset + 1; 0: nothing), of which batch, since when (monotonic nanoseconds); of a
@@ -46,6 +50,9 @@ class Runner:
     Assumes: a list's append, length and slice deletion are each atomic (they are, with the GIL and without it).
     Why not a lock around each task: it would cost more than a small task itself.
     """
+
+    hand_over = 5_000_000
+    """Nanoseconds after which finished results are handed over though their batch goes on."""
 
     def __init__(
         self,
@@ -66,12 +73,12 @@ class Runner:
         self._broken: list[Broken] = []
         self._values: list[Any] = []
         self._times: list[float] | None = None
-        self._items: Sequence[Any] = ()
+        self._items: Items = ()
         self._first = 0
         self._emitted_at = 0
         self.stopped = False
 
-    def run(self, batch: int, offset: int, items: Sequence[Any]) -> None:
+    def run(self, batch: int, offset: int, items: Items) -> None:
         """Run `items`, which are tasks `offset`, `offset + 1`, … of the batch."""
         page = self._page
         self._items = items
@@ -83,7 +90,7 @@ class Runner:
         position, count = 0, len(items)
         while position < count and not self.stopped:
             try:
-                self._run_from(items, position, offset)
+                self._run_from(self._todo(position), position + offset)
                 break
             except self._passes:
                 raise
@@ -115,6 +122,20 @@ class Runner:
                 spent, self._emitted_at = now - self._emitted_at, now
                 self._emit(self._page[BATCH], stretches, broken, spent * 1e-9)
 
+    def seize(self, since: int) -> int | None:
+        """Run nothing more after the task in hand, and emit nothing of it; its offset. From another thread.
+
+        None, and nothing is done, where the task that was in hand since then (monotonic nanoseconds) has come back.
+        """
+        self.flush()
+        with self._lock:
+            offset = self._first + len(self._values)
+            if self._page[OFFSET] != offset + 1 or self._page[SINCE] != since:
+                return None
+            self.stopped = True
+            self._emit = _nothing
+            return offset
+
     def forsake(self) -> None:
         """In a child that a task forked: run nothing after that task, and take over no lock another thread held."""
         self.stopped = True
@@ -122,24 +143,27 @@ class Runner:
         if isinstance(self._items, list):
             self._items.clear()
 
-    def _run_from(self, items: Sequence[Any], position: int, offset: int) -> None:
-        todo = islice(items, position, None) if position else items
-        if self._always_timed or self._each >= TIMED_FROM:
-            self._timed(todo, position + offset)
-        else:
-            self._plain(todo, position + offset)
+    def _todo(self, position: int) -> Iterable[Any]:
+        """The items from that place on."""
+        return islice(self._items, position, None) if position else self._items
 
-    def _plain(self, todo: Any, offset: int) -> None:
+    def _run_from(self, todo: Iterable[Any], offset: int) -> None:
+        if self._always_timed or self._each >= TIMED_FROM:
+            self._timed(todo, offset)
+        else:
+            self._plain(todo, offset)
+
+    def _plain(self, todo: Iterable[Any], offset: int) -> None:
         call, page, append = self._call, self._page, self._values.append
         for number, item in enumerate(todo, offset + 1):
             page[OFFSET] = number
             append(call(item))
 
-    def _timed(self, todo: Any, offset: int) -> None:
+    def _timed(self, todo: Iterable[Any], offset: int) -> None:
         call, page = self._call, self._page
         self._times = times = []
         before = monotonic_ns()
-        flush_at = self._emitted_at + HAND_OVER
+        flush_at = self._emitted_at + self.hand_over
         for number, item in enumerate(todo, offset + 1):
             page[SINCE] = before
             page[OFFSET] = number
@@ -147,11 +171,11 @@ class Runner:
             after = monotonic_ns()
             times.append((after - before) * 1e-9)
             before = after
+            if self.stopped:
+                return
             if after >= flush_at:
                 self.flush()
-                flush_at = after + HAND_OVER
-                if self.stopped:
-                    return
+                flush_at = after + self.hand_over
 
     def _open_stretch(self, first: int) -> None:
         self._first, self._values, self._times = first, [], None

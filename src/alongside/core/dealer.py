@@ -1,0 +1,138 @@
+"""The dealer: to whom the next tasks go, how many of them, and whether one more worker is worth hiring.
+
+Owns the sizes and the numbers of batches, and the pace of hiring. Must never settle a task, read a clock, or deal what
+is not ready.
+"""
+
+from __future__ import annotations
+
+from alongside.core import events as ev
+from alongside.core.backlog import Backlog
+from alongside.core.batching import Sizer
+from alongside.core.model import Batch
+from alongside.core.policy import HIRE_AGAIN, HIRES, WORTH_HIRING, Policy
+from alongside.core.roster import Roster, Worker
+
+RESERVE = 256
+"""Tasks that a worker of many slots holds beyond its slots, while it is not known how long a task takes."""
+
+
+class Dealer:
+    """Turns what is ready in the backlog into batches for the roster's workers."""
+
+    def __init__(self, policy: Policy, crew: ev.Crew, backlog: Backlog, roster: Roster) -> None:
+        self._policy = policy
+        self._backlog = backlog
+        self._roster = roster
+        self._sizer = Sizer(crew.target_seconds, policy.batch_size, crew.most)
+        self._hires = 0
+        self._now = self._hired_at = 0.0
+        self._commands: list[ev.Command] = []
+        self.batches = 0
+        """The number of the last batch."""
+        self.tight = False
+        """Whether memory is short, so that nothing more is sent while something runs."""
+        self._set_reserve()
+
+    def move(self, crew: ev.Crew) -> None:
+        """From here on, deal to this crew; what is known of the tasks stays known."""
+        known = self._sizer.per_task
+        self._roster.enlist(crew)
+        self._sizer = Sizer(crew.target_seconds, self._policy.batch_size, crew.most)
+        self._sizer.per_task = known
+        self._set_reserve()
+
+    def learn(self, count: int, seconds: float, nbytes: int) -> None:
+        """So many tasks have come back, which took so long and weighed so much altogether."""
+        self._sizer.record(count, seconds, nbytes)
+        if self._roster.crew.slots > 1:
+            self._set_reserve()
+
+    def deal(self, left: int, now: float) -> list[ev.Command]:
+        """Give out what can be given out now; `left` tasks are still to be sent, as far as that is known."""
+        self._now, self._hires, self._commands = now, 0, []
+        while self._backlog.ready and not (self.tight and self._roster.busy):
+            worker = self._next_worker(left)
+            if worker is None:
+                break
+            left -= self._dispatch(worker, left)
+        return self._commands
+
+    def next_hiring(self) -> float | None:
+        """When to look whether still more workers are wanted."""
+        if self._hires < HIRES or not self._backlog.ready or not self._roster.may_hire:
+            return None
+        return self._hired_at + HIRE_AGAIN
+
+    @property
+    def join_below(self) -> int:
+        """Stretches of fewer tasks than this are joined, so that batches fill up."""
+        return self._sizer.full()
+
+    @property
+    def goal(self) -> int:
+        """Tasks to have at hand: what the workers can take, and one more batch."""
+        crew = self._roster.crew
+        if crew.slots > 1:
+            return crew.max_workers * (crew.slots + self._reserve)
+        return (crew.max_workers * crew.depth + 1) * self._sizer.full()
+
+    # ---------------------------------------------------------------------------------------------------- inside
+
+    def _next_worker(self, left: int) -> Worker | None:
+        """Somebody empty, somebody new, or, where batches are brief, somebody who will soon want the next one."""
+        roster = self._roster
+        if self._backlog.suspicious:
+            return roster.for_trial() or self._hire(left)
+        worker = roster.next_empty()
+        if worker is None or worker.flights:  # of many slots: better a new one than one that has something to do
+            worker = self._hire(left) or worker
+        if worker is None and self._sizer.expected(self._sizer.full()) < roster.crew.prefetch_below:
+            worker = roster.next_ahead()
+        return worker
+
+    def _hire(self, left: int) -> Worker | None:
+        """One more worker, if there is enough to do for it; a few at a time: soon what was sent may be done already."""
+        if self._hires >= HIRES or self._sizer.expected(left) < WORTH_HIRING * self._roster.present:
+            return None
+        worker = self._roster.hire()
+        if worker is not None:
+            self._hires += 1
+            self._hired_at = self._now
+            self._commands.append(ev.Hire(worker.id))
+        return worker
+
+    def _dispatch(self, worker: Worker, left: int) -> int:
+        tasks = self._backlog.take(self._share(worker, left))
+        self.batches += 1
+        batch = Batch(self.batches, tasks.start, tasks.items, tasks.attempt)
+        self._roster.give(worker.id, batch, self._now)
+        self._commands.append(ev.Dispatch(worker.id, batch))
+        return len(batch.items)
+
+    def _share(self, worker: Worker, left: int) -> int:
+        crew = self._roster.crew
+        if self._backlog.suspicious:
+            share = self._roster.trial_room(worker)
+        elif crew.slots > 1:
+            share = self._fill_up(worker, left)
+        else:
+            share = self._sizer.next(left, crew.max_workers)
+        limit = None if crew.counts_tasks else self._policy.tasks_per_worker
+        return share if limit is None else min(share, limit - worker.given)
+
+    def _fill_up(self, worker: Worker, left: int) -> int:
+        """What fills a worker's slots and its reserve; of the last tasks a part, where there are several workers."""
+        crew = self._roster.crew
+        room = crew.slots + self._reserve - worker.load
+        return room if crew.max_workers == 1 else min(room, max(1, left // (2 * crew.max_workers)))
+
+    def _set_reserve(self) -> None:
+        """How many tasks a many-slotted worker holds beyond its slots, so that none of them waits for the next batch:
+        what they finish in the time that a batch is meant to last. When half of that is gone, more is sent.
+        """
+        crew, each = self._roster.crew, self._sizer.per_task
+        least = min(crew.slots, RESERVE)
+        wanted = crew.target_seconds * crew.slots / each if each else 0.0
+        self._reserve = int(max(least, min(wanted, crew.most)))
+        self._roster.enough = crew.slots + self._reserve // 2

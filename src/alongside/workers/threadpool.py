@@ -1,0 +1,355 @@
+"""A pool of threads that take work by themselves: a free thread never waits to be given something.
+
+Owns the threads, what waits for them, what they have finished and nobody has fetched, and the deadline of each attempt.
+Must never schedule, retry, or wait for a task it cannot end: Python has no way to kill a thread, so one whose task is
+overdue is let go (what it finishes later is dropped) and another takes its place.
+"""
+
+from __future__ import annotations
+
+import _queue as queue  # not `queue`: a file of that name may lie in the folder of a script
+import contextvars
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from alongside.core.events import Finished
+from alongside.core.model import Batch, Fault, Job
+from alongside.exceptions import TaskTimeout
+from alongside.workers.gathering import Gathering
+from alongside.workers.runner import OFFSET, SINCE, Awaiter, Runner, caller
+
+if TYPE_CHECKING:
+    from alongside.workers.runner import Broken, Stretch
+
+SPAN = 0.020
+"""Seconds that what a thread takes at one go should last: taking costs some ten microseconds."""
+
+HARVEST = 0.010
+"""Seconds after which results finished in the midst of a span are fetched from a thread that is still at it, and what
+waits there behind a task that takes longer than this is given to others."""
+
+LEARN = 0.3
+"""Weight of the newest tasks in the running mean of a task's seconds."""
+
+GRACE = 0.5
+"""Seconds `close` waits for threads whose task cannot be interrupted."""
+
+
+class Span:
+    """Neighbouring tasks of a batch, in the hands of a thread. It takes them from the left; others may take the rest.
+
+    Assumes: a deque's popleft and pop are each atomic (they are, with the GIL and without it), so that no task is taken
+    twice.
+    """
+
+    __slots__ = ("_count", "_end", "_left", "batch", "first")
+
+    def __init__(self, batch: int, first: int, items: Iterable[Any]) -> None:
+        self.batch, self.first, self._left = batch, first, deque(items)
+        self._count = len(self._left)
+        self._end = first + self._count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Any]:
+        left = self._left
+        while left:
+            try:
+                item = left.popleft()
+            except IndexError:
+                return  # somebody took the rest in this very moment
+            yield item
+
+    def shed(self) -> _Stretch:
+        """Take away what has not been begun."""
+        shed: deque[Any] = deque()
+        try:
+            while True:
+                shed.appendleft(self._left.pop())
+        except IndexError:
+            self._end -= len(shed)
+            return _Stretch(self.batch, self._end, tuple(shed))
+
+
+class _Stretch:
+    """Neighbouring tasks of a batch; those from `first` to before `end` wait."""
+
+    __slots__ = ("_base", "_items", "batch", "end", "first")
+
+    def __init__(self, batch: int, first: int, items: Sequence[Any]) -> None:
+        self.batch, self._items, self._base = batch, items, first
+        self.first, self.end = first, first + len(items)
+
+    def cut(self, count: int) -> Span:
+        """Part with that many."""
+        first, self.first = self.first, self.first + count
+        whole = count == len(self._items)
+        items = self._items if whole else self._items[first - self._base : self.first - self._base]
+        return Span(self.batch, first, items)
+
+
+class _Runner(Runner):
+    """A runner of spans, which know themselves how far they are; what waits in it is fetched by who wants it."""
+
+    hand_over = 1 << 62
+
+    def _todo(self, position: int) -> Iterable[Any]:
+        return self._items
+
+
+class ThreadPool:
+    """Runs the tasks of batches in up to `limit` threads.
+
+    `ring` is called, in any thread, when there is something to fetch with `finished`: at the first outcome since the
+    last time, and at each one while nothing waits for a thread. `failed` is told when a thread's initializer raised.
+
+    Guarantees: every task's outcome is fetched once; what a thread that was let go finishes later is dropped.
+    Why one lock around the taking, though a deque's popleft is atomic: who takes how many, who sleeps and who is woken
+    must be decided together, or a thread could fall asleep beside work. It is taken once per span, not per task.
+    """
+
+    def __init__(self, job: Job, limit: int, ring: Callable[[], None], failed: Callable[[BaseException], None]) -> None:
+        self.job = job
+        self.limit = limit
+        self.ring = ring
+        self.failed = failed
+        self.gathering = Gathering()
+        self._context = contextvars.copy_context()
+        self._lock = threading.Lock()
+        self._todo: deque[_Stretch] = deque()
+        self._waiting = self._idle = self._count = 0
+        self._each = self._harvested = 0.0
+        self._rung = False
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._threads: dict[int, Puller] = {}
+
+    # -------------------------------------------------------------------------------- from the driver's side
+
+    def add(self, batch: Batch) -> None:
+        """Run the batch's tasks after those that wait already."""
+        with self._lock:
+            self._add(_Stretch(batch.id, 0, batch.items), self._todo.append)
+        if not self._threads:
+            self._start_one()
+        elif self.understaffed:
+            self.ring()
+
+    def resize(self, limit: int) -> None:
+        """From here on, so many threads: more are started when they are wanted, surplus ones end after their task."""
+        with self._lock:
+            self.limit = limit
+            self._wake(self._idle)
+
+    def staff(self) -> None:
+        """Start threads while work waits for one. A start takes long enough for the one before to show what it does."""
+        while self.understaffed:
+            self._start_one()
+
+    @property
+    def understaffed(self) -> bool:
+        """Whether work waits though one more thread may be started."""
+        return self._waiting > self._idle and len(self._threads) < self.limit
+
+    @property
+    def backed_up(self) -> bool:
+        """Whether more waits than threads are free, so that finished tasks may wait for company."""
+        return self._waiting > 0
+
+    @property
+    def hoards(self) -> bool:
+        """Whether a thread may have finished tasks that it does not hand over by itself before its span ends."""
+        return any(thread.hoards for thread in list(self._threads.values()))
+
+    def next_deadline(self) -> float | None:
+        """When the earliest attempt is overdue (monotonic seconds)."""
+        timeout = self.job.timeout
+        since = [thread.page[SINCE] for thread in list(self._threads.values()) if thread.page[OFFSET]]
+        return None if timeout is None or not since else min(since) * 1e-9 + timeout
+
+    def expire(self) -> None:
+        """Let go of the threads whose task is overdue: it fails, what they had not begun goes to others."""
+        timeout = self.job.timeout
+        if timeout is None:
+            return
+        now = time.monotonic_ns()
+        for thread in list(self._threads.values()):
+            since = thread.page[SINCE]
+            if thread.page[OFFSET] and now - since >= timeout * 1e9:
+                self._expire(thread, since, (now - since) * 1e-9)
+
+    def finished(self, worker: int) -> list[Finished]:
+        """What has finished since the last time, as events of that worker."""
+        self._rung = False
+        now = time.monotonic()
+        if now >= self._harvested + HARVEST and self.hoards:
+            self._harvested = now
+            for thread in list(self._threads.values()):
+                thread.runner.flush()
+                self._relieve(thread)
+        return self.gathering.events(worker)
+
+    def close(self) -> None:
+        """Let go of every thread; wait a moment for those that still have something in hand."""
+        threads = list(self._threads.values())
+        with self._lock:
+            self._todo.clear()
+            self._waiting = 0
+            for thread in threads:
+                thread.let_go = thread.runner.stopped = True
+        for _ in threads:
+            self._bell.put(None)
+        deadline = time.monotonic() + GRACE
+        for thread in threads:
+            if thread.thread is not threading.current_thread():
+                thread.thread.join(max(0.0, deadline - time.monotonic()))
+        self.ring = self.failed = _nothing
+        self._threads.clear()  # each of them knows this pool, and through it the function
+
+    # --------------------------------------------------------------------------------- from the threads' side
+
+    def take(self, thread: Puller) -> Span | None:
+        """The next tasks for a thread; None when it is to sleep until the bell rings, or to end (`let_go`)."""
+        with self._lock:
+            if len(self._threads) > self.limit or thread.may_take <= 0:
+                self._release(thread)
+            if thread.let_go or not self._todo:
+                self._idle += not thread.let_go
+                return None
+            stretch = self._todo[0]
+            count = min(self._share(), thread.may_take, stretch.end - stretch.first)
+            self._waiting -= count
+            thread.may_take -= count
+            if stretch.first + count == stretch.end:
+                self._todo.popleft()
+            return stretch.cut(count)
+
+    def sleep(self) -> None:
+        """Until there may be something to take."""
+        self._bell.get()
+
+    def done(self, count: int, seconds: float) -> None:
+        """A thread has finished so many tasks, which took so long, and added them to what is gathered."""
+        each = seconds / count
+        self._each = each if not self._each else self._each + LEARN * (each - self._each)
+        if not self._rung or not self._waiting:
+            self._rung = True
+            self.ring()
+
+    # ---------------------------------------------------------------------------------------------------- inside
+
+    def _add(self, stretch: _Stretch, put: Callable[[_Stretch], None]) -> None:
+        count = stretch.end - stretch.first
+        if count:
+            put(stretch)
+            self._waiting += count
+            self._wake(min(self._idle, count))
+
+    def _wake(self, count: int) -> None:
+        self._idle -= count
+        for _ in range(count):
+            self._bell.put(None)
+
+    def _release(self, thread: Puller) -> None:
+        """It is not of the pool any more; if work waits, another is wanted in its place."""
+        thread.let_go = True
+        self._threads.pop(thread.number, None)
+        if self._waiting:
+            self.ring()
+
+    def _share(self) -> int:
+        """How many tasks a thread takes at one go: as many as last a moment, fewer where others would go without."""
+        fair = self._waiting // (2 * self.limit)
+        return min(fair, int(SPAN / self._each)) or 1 if self._each else 1
+
+    def _start_one(self) -> None:
+        self._count += 1
+        thread = self._threads[self._count] = Puller(self._count, self)
+        thread.start(self._context.copy())
+
+    def _expire(self, thread: Puller, since: int, took: float) -> None:
+        assert self.job.timeout is not None
+        offset = thread.runner.seize(since)
+        if offset is None:
+            return  # it has come back in this very moment
+        with self._lock:
+            self._release(thread)
+            self._add(thread.span.shed(), self._todo.appendleft)
+        fault = Fault(offset, TaskTimeout(self.job.timeout), took, thread.number)
+        self.gathering.add((), [(thread.span.batch, fault)])
+
+    def _relieve(self, thread: Puller) -> None:
+        """Where others have nothing to do: give them what waits behind a task that takes its time."""
+        if self._waiting or (not self._idle and len(self._threads) >= self.limit):
+            return
+        if thread.hoards and time.monotonic_ns() - thread.page[SINCE] > HARVEST * 1e9:
+            with self._lock:
+                self._add(thread.span.shed(), self._todo.appendleft)
+
+
+class Puller:
+    """One thread of the pool: takes a span, runs it, hands over what came of it."""
+
+    def __init__(self, number: int, pool: ThreadPool) -> None:
+        self.number = number
+        self.page = [0, 0, 0, 0]
+        self.may_take = pool.job.tasks_per_worker or 1 << 62
+        self.let_go = False
+        self.span = _NOTHING
+        self._pool = pool
+        job = pool.job
+        self._awaiter = Awaiter()
+        call = caller(job.fn, job.star, self._awaiter if job.coroutine else None)
+        self.runner = _Runner(call, self._emit, self.page, always_timed=job.timeout is not None)
+        self.thread: threading.Thread
+
+    def start(self, context: contextvars.Context) -> None:
+        self.thread = threading.Thread(
+            target=context.run, args=(self._work,), name=f"alongside-{self.number}", daemon=True
+        )
+        self.thread.start()
+
+    @property
+    def hoards(self) -> bool:
+        """Whether it is amid several tasks."""
+        return len(self.span) > 1 and self.page[OFFSET] > 0
+
+    def _work(self) -> None:
+        pool = self._pool
+        try:
+            if pool.job.initializer is not None:
+                pool.job.initializer(*pool.job.initargs)
+        except BaseException as error:
+            pool.failed(error)
+            return
+        try:
+            while not self.let_go:
+                span = pool.take(self)
+                if span is not None:
+                    self.span = span
+                    self.runner.run(span.batch, span.first, span)
+                    self.span = span = _NOTHING  # an idle thread must not keep the items of its last tasks alive
+                elif not self.let_go:
+                    pool.sleep()
+        finally:
+            self._awaiter.close()
+            self.runner.close()
+
+    def _emit(self, batch: int, stretches: list[Stretch], broken: list[Broken], seconds: float) -> None:
+        if self.let_go:
+            return
+        number, pool = self.number, self._pool
+        count = len(broken) + sum(len(stretch[1]) for stretch in stretches)
+        faults = [(batch, Fault(*one, number)) for one in broken]
+        pool.gathering.add([(batch, *stretch, number) for stretch in stretches], faults)
+        pool.done(count, seconds)
+
+
+_NOTHING = Span(0, 0, ())
+
+
+def _nothing(*_: object) -> None:
+    """What a closed pool tells."""

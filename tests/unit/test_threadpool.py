@@ -1,0 +1,185 @@
+"""The pool of threads by itself: who takes what, what is let go, what is handed over when."""
+
+from __future__ import annotations
+
+import threading
+from _queue import SimpleQueue
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from alongside.core.model import Batch, Job
+from alongside.exceptions import TaskTimeout
+from alongside.workers.gathering import Gathering
+from alongside.workers.threadpool import Span, ThreadPool
+
+PATIENCE = 30.0
+
+
+class World:
+    """A pool, and what has come out of it."""
+
+    def __init__(self, fn: Callable[[Any], Any], limit: int, **job: Any) -> None:
+        self.bell: SimpleQueue[None] = SimpleQueue()
+        self.errors: list[BaseException] = []
+        self.pool = ThreadPool(Job(fn, **job), limit, lambda: self.bell.put(None), self.errors.append)
+        self.values: dict[int, Any] = {}
+        self.slots: dict[int, int] = {}
+        self.faults: dict[int, BaseException] = {}
+
+    def look(self, timeout: float = 0.01) -> None:
+        """As the backend does it: staff, wait, fetch."""
+        self.pool.staff()
+        try:
+            self.bell.get(timeout=timeout)
+        except Exception:
+            self.pool.expire()
+        for event in self.pool.finished(1):
+            for part in event.parts:
+                assert not isinstance(part.slots, int) or part.slots
+                for place, value in enumerate(part.values):
+                    assert part.offset + place not in self.values, "an outcome comes once"
+                    self.values[part.offset + place] = value
+                    self.slots[part.offset + place] = part.slots if isinstance(part.slots, int) else part.slots[place]
+            self.faults.update({fault.offset: fault.exception for fault in event.faults})
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        for _ in range(int(PATIENCE / 0.01)):
+            if condition():
+                return
+            self.look()
+        raise AssertionError("it never came")
+
+
+@pytest.fixture
+def world() -> Iterator[Callable[..., World]]:
+    made: list[World] = []
+
+    def make(*args: Any, **job: Any) -> World:
+        made.append(World(*args, **job))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.pool.close()
+
+
+def test_everything_is_run_once_and_in_its_place(world: Callable[..., World]) -> None:
+    w = world(lambda n: 2 * n, 3)
+    w.pool.add(Batch(1, 0, range(5000)))
+    w.until(lambda: len(w.values) == 5000)
+    assert w.values == {n: 2 * n for n in range(5000)}
+    assert set(w.slots.values()) <= {1, 2, 3}
+
+
+def test_what_waits_behind_a_task_that_takes_its_time_goes_to_others(world: Callable[..., World]) -> None:
+    gate = threading.Event()
+
+    def wait_at(n: int) -> int:
+        if n == 500:
+            gate.wait(PATIENCE)
+        return n
+
+    w = world(wait_at, 2)
+    w.pool.add(Batch(1, 0, range(1000)))
+    w.until(lambda: len(w.values) == 999)
+    assert 500 not in w.values
+    gate.set()
+    w.until(lambda: len(w.values) == 1000)
+
+
+def test_an_overdue_task_fails_and_another_thread_goes_on(world: Callable[..., World]) -> None:
+    gate, late = threading.Event(), threading.Event()
+
+    def hang_at(n: int) -> int:
+        if n == 7:
+            gate.wait(PATIENCE)
+            late.set()
+        return n
+
+    w = world(hang_at, 1, timeout=0.05)
+    w.pool.add(Batch(1, 0, range(20)))
+    w.until(lambda: len(w.values) + len(w.faults) == 20)
+    assert isinstance(w.faults[7], TaskTimeout)
+    assert w.faults[7].seconds == 0.05
+    assert {w.slots[n] for n in range(7)} == {1}
+    assert {w.slots[n] for n in range(8, 20)} == {2}
+    gate.set()
+    assert late.wait(PATIENCE)
+    w.look()
+    assert 7 not in w.values, "what was given up comes too late"
+
+
+def test_a_thread_is_replaced_after_its_share_of_tasks(world: Callable[..., World]) -> None:
+    w = world(abs, 1, tasks_per_worker=3)
+    w.pool.add(Batch(1, 0, range(8)))
+    w.until(lambda: len(w.values) == 8)
+    assert [w.slots[n] for n in range(8)] == [1, 1, 1, 2, 2, 2, 3, 3]
+
+
+def test_threads_above_a_new_limit_end(world: Callable[..., World]) -> None:
+    gate = threading.Barrier(5)
+
+    def meet(n: int) -> None:
+        gate.wait(PATIENCE)
+
+    w = world(meet, 4)
+    before = threading.active_count()
+    w.pool.add(Batch(1, 0, range(4)))
+    w.pool.staff()
+    gate.wait(PATIENCE)
+    w.until(lambda: len(w.values) == 4)
+    w.pool.resize(1)
+    w.until(lambda: threading.active_count() == before + 1)
+    w.pool.add(Batch(2, 0, [0]))
+    gate.abort()
+    w.until(lambda: 0 in w.faults)
+
+
+def test_no_more_threads_than_tasks(world: Callable[..., World]) -> None:
+    gate = threading.Event()
+    w = world(lambda n: gate.wait(PATIENCE), 50)
+    before = threading.active_count()
+    w.pool.add(Batch(1, 0, range(3)))
+    w.pool.staff()
+    w.look()
+    assert threading.active_count() <= before + 3
+    gate.set()
+    w.until(lambda: len(w.values) == 3)
+
+
+def test_an_initializer_that_raises_is_told(world: Callable[..., World]) -> None:
+    error = LookupError("no database")
+
+    def fail() -> None:
+        raise error
+
+    w = world(abs, 1, initializer=fail)
+    w.pool.add(Batch(1, 0, [1]))
+    w.until(lambda: bool(w.errors))
+    assert w.errors == [error]
+
+
+def test_a_span_is_shared_without_loss_or_doubling() -> None:
+    span = Span(1, 10, range(10, 20))
+    own = iter(span)
+    assert [next(own), next(own)] == [10, 11]
+    rest = span.shed()
+    assert (rest.first, rest.end) == (12, 20)
+    assert list(own) == []
+    assert list(rest.cut(3)) == [12, 13, 14]
+    assert list(rest.cut(5)) == [15, 16, 17, 18, 19]
+
+
+def test_neighbours_are_told_together_and_long_stretches_as_they_are() -> None:
+    gathering = Gathering()
+    long = list(range(100))
+    gathering.add([(1, 2, ["c"], [0.3], 7), (1, 0, ["a", "b"], 0.1, 5)])
+    gathering.add([(1, 3, long, 0.0, 5), (2, 0, ["x"], 0.5, 1)])
+    first, second = gathering.events(9)
+    assert (first.worker, first.batch, second.batch) == (9, 1, 2)
+    assert first.parts[0] == (0, ["a", "b", "c"], [0.1, 0.1, 0.3], [5, 5, 7])
+    assert first.parts[1] == (3, long, 0.0, 5)
+    assert first.seconds == pytest.approx(0.5)
+    assert gathering.events(9) == []
