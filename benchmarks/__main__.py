@@ -10,6 +10,7 @@ from importlib import import_module
 
 BENCHMARKS = {
     "engines": "the process workers against their peers and the hardware's limits",
+    "regret": "the automatic choice against every way of doing it by hand",
 }
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from alongside.core.retry import Backoff
     from alongside.exceptions import (
         AlongsideError,
+        AlongsideWarning,
         BackendUnavailable,
         InternalError,
         JournalError,
@@ -41,6 +42,7 @@ _HOMES = {
     "alongside.runtime.results": ("Run", "Stats"),
     "alongside.exceptions": (
         "AlongsideError",
+        "AlongsideWarning",
         "BackendUnavailable",
         "InternalError",
         "JournalError",
@@ -56,6 +58,7 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [
     "Advice",
     "AlongsideError",
+    "AlongsideWarning",
     "BackendUnavailable",
     "Backoff",
     "Executor",

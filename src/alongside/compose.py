@@ -14,12 +14,12 @@ from typing import Any
 from alongside import backends
 from alongside.core.choose import Facts, Plan, Wishes
 from alongside.core.coordinator import Coordinator
-from alongside.core.events import Crew, Finish
-from alongside.core.lanes import lanes
+from alongside.core.events import Finish
+from alongside.core.lanes import as_asked, with_loops
 from alongside.core.model import Block, Delivery, Job, size
 from alongside.core.options import Options
 from alongside.core.policy import Policy
-from alongside.core.ports import Backend, Capabilities
+from alongside.core.ports import Capabilities
 from alongside.exceptions import OptionError
 from alongside.observe.timeline import Timeline
 from alongside.observe.watchers import watchers
@@ -34,6 +34,7 @@ from alongside.runtime.results import Run, Stats, Values
 from alongside.runtime.service import Pushed, Service
 from alongside.runtime.source import Source
 from alongside.runtime.stream import Inbox, Stream
+from alongside.runtime.teaching import Teacher
 
 Fn = Callable[..., Any]
 Deliver = Callable[[Sequence[Delivery]], None]
@@ -68,7 +69,7 @@ class Composition:
         plan, self.pilot = self._begin(source.total, before)
         self.plan = fitted_to_memory(plan)
         backend = backends.find(self.plan.backend)(self.plan.max_workers)
-        self.job, crew = fitted_to_loops(self.job, self.plan, backend)
+        self.job, crew = with_loops(self.job, backend.crew(), self.plan.slots)
         policy = Policy(
             ordered=ordered,
             eager=eager,
@@ -84,6 +85,10 @@ class Composition:
         coordinator = Coordinator(policy, crew, _Jitter(), first_index=done)
         self.timeline = Timeline(crew) if watched else None
         observers = watchers(options.progress, source.total, done, crew, self.timeline)
+        self.teacher = Teacher(fn)
+        if options.backend != "auto":
+            self.teacher.begins(backend.capabilities, self.plan.max_workers)
+            observers += [self.teacher] if backend.capabilities.needs_pickling else []
         self.driver = Driver(coordinator, backend, self.job, source, self._received, observers, clock, _free_memory)
 
     def consider(self) -> None:
@@ -98,8 +103,11 @@ class Composition:
             self.pilot.close()
             self.plan = plan = fitted_to_memory(plan)
             backend = backends.find(plan.backend)(plan.max_workers)
-            self.job, crew = fitted_to_loops(self.job, plan, backend)
+            self.job, crew = with_loops(self.job, backend.crew(), plan.slots)
             self.driver.move(backend, crew, self.job)
+            self.teacher.begins(backend.capabilities, plan.max_workers)
+        elif self.pilot.weighed is not None:
+            self.teacher.stays(self.pilot.weighed)
 
     def drive(self) -> Finish:
         """Run to the end, in this thread or in a loop beside it. Every backend is closed when it returns or raises."""
@@ -121,6 +129,11 @@ class Composition:
             return self.driver.finish
         finally:
             await self.driver.close_async()
+
+    def conclude(self) -> None:
+        """After the end: raise what ended the run, if something did; say what there is to learn from it."""
+        raise_if_failed(self.driver.finish)
+        self.teacher.ended()
 
     def told_plan(self) -> Plan:
         """The plan as it can be told now: a run that is over before there was anything to decide was a plain loop."""
@@ -162,17 +175,13 @@ class Composition:
 
     def _as_asked(self) -> Plan:
         """The user's own choice; processes get a worker per CPU this process may use, not per CPU of the machine."""
-        workers, able = self.options.max_workers, backends.find(self.options.backend).capabilities
+        able = backends.find(self.options.backend).capabilities
         if self.options.memory_limit is not None and not able.killable:
             raise OptionError(
                 f"memory_limit needs workers that can be ended one by one, which {self.options.backend!r} has not: "
                 "use backend='processes', or leave backend='auto'."
             )
-        slots = 1
-        if able.loops_apart and self.job.coroutine:
-            workers, slots = lanes(workers, self.job.cpus)
-        elif workers is None and able.escapes_gil:
-            workers = self.job.cpus
+        workers, slots = as_asked(self.options.max_workers, self.job, able)
         return Plan(self.options.backend, workers, ("it was asked for.",), slots=slots)
 
     def _received(self, deliveries: Sequence[Delivery]) -> None:
@@ -208,14 +217,6 @@ def _with_what_was_seen(facts: Facts, before: Stopwatch) -> Facts:
         process_cpu=before.process_cpu / n,
         delayed=before.delayed / n,
     )
-
-
-def fitted_to_loops(job: Job, plan: Plan, backend: Backend) -> tuple[Job, Crew]:
-    """The job and the crew for it: with coroutines a worker that has a loop of its own runs many at once."""
-    crew = backend.crew()
-    if plan.slots == 1:
-        return job, crew
-    return job._replace(slots=plan.slots), crew._replace(slots=plan.slots, depth=1)
 
 
 FOOTPRINT = 64 << 20
@@ -262,7 +263,8 @@ def values(fn: Fn, iterables: tuple[Iterable[Any], ...], given: Mapping[str, Any
     if before is not None:
         collect.values = before[2]
     made = _compose(fn, iterables, options, collect, before)
-    raise_if_failed(made.drive())
+    made.drive()
+    made.conclude()
     return collect.taken()
 
 
@@ -278,7 +280,8 @@ def run(
     deliveries: list[Delivery] = []
     star = len(iterables) > 1
     made = Composition(fn, Source(iterables), options, deliveries.extend, star=star, clock=clock, watched=True)
-    raise_if_failed(made.drive())
+    made.drive()
+    made.conclude()
     return _finished_run(made, deliveries, time.perf_counter() - began)
 
 
@@ -306,7 +309,7 @@ def _values_of(deliveries: Iterable[list[Delivery]], made: Composition, options:
                     yield from delivery.values
                 elif options.on_error == "return":
                     yield delivery
-        raise_if_failed(made.driver.finish)
+        made.conclude()
     finally:
         made.close()
 

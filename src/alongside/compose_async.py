@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from alongside.compose import Composition, Deliver, Fn, checked, raise_if_failed
+from alongside.compose import Composition, Deliver, Fn, checked
 from alongside.core.model import Block, Delivery
 from alongside.core.options import Options
 from alongside.runtime.callables import is_coroutine_function
@@ -30,7 +30,8 @@ async def values(fn: Fn, iterables: tuple[Any, ...], given: Mapping[str, Any]) -
         return [value async for value in _stream(fn, iterables, options, ordered=True, eager=True)]
     collect = Values(options.on_error)
     made = Composition(fn, Source(iterables), options, collect, star=len(iterables) > 1)
-    raise_if_failed(await _beside(made.drive, made))
+    await _beside(made.drive, made)
+    made.conclude()
     return collect.taken()
 
 
@@ -50,7 +51,7 @@ async def _stream(
         async for several in deliveries:
             for value in _values(several, options):
                 yield value
-        raise_if_failed(made.driver.finish)
+        made.conclude()
     finally:
         await deliveries.aclose()  # type: ignore[attr-defined]  # an async generator
         made.close()

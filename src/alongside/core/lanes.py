@@ -5,6 +5,10 @@ Owns that arithmetic. Must never look at a machine: the CPUs are passed in.
 
 from __future__ import annotations
 
+from alongside.core.events import Crew
+from alongside.core.model import Job
+from alongside.core.ports import Capabilities
+
 SLOTS = 100
 """Coroutines in flight in one event loop where the user gave no number."""
 
@@ -19,3 +23,15 @@ def lanes(max_workers: int | None, cpus: int) -> tuple[int, int]:
         return cpus, SLOTS
     workers = min(max_workers, cpus)
     return workers, max_workers // workers
+
+
+def as_asked(max_workers: int | None, job: Job, able: Capabilities) -> tuple[int | None, int]:
+    """Workers, and coroutines in each, of a backend the user named; None: as many as it likes to have."""
+    if able.loops_apart and job.coroutine:
+        return lanes(max_workers, job.cpus)
+    return job.cpus if max_workers is None and able.escapes_gil else max_workers, 1
+
+
+def with_loops(job: Job, crew: Crew, slots: int) -> tuple[Job, Crew]:
+    """The job and its crew where each worker has a loop for `slots` coroutines."""
+    return (job, crew) if slots == 1 else (job._replace(slots=slots), crew._replace(slots=slots, depth=1))

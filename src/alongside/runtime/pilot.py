@@ -50,6 +50,8 @@ class Pilot:
         self._prepare = prepare
         self._prepared = False
         self.plan: Plan | None = None
+        self.weighed: Facts | None = None
+        """The facts behind the plan."""
 
     def see(self, delivery: Delivery) -> None:
         """Count what has come, and keep one item and its result to weigh."""
@@ -68,8 +70,8 @@ class Pilot:
         if facts.waiting < 0.8 * facts.wall and not self._listened():
             self._get_ahead(facts)
             return None
-        plan = choose(self._weighed(facts), self._candidates, self._wishes)
-        self.plan = plan
+        self.weighed = self._weighed(facts)
+        self.plan = plan = choose(self.weighed, self._candidates, self._wishes)
         self._next_look = 2 * spent
         return None if self._candidates[plan.backend].in_caller else plan
 

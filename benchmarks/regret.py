@@ -1,0 +1,154 @@
+"""Is `auto` as good as an oracle? `python -m benchmarks regret`.
+
+Owns: the rounds (every way of every workload in an interpreter of its own, in turn), and the keeping of what they told.
+Must never: time anything itself, or forget a way that failed.
+
+Can be run in pieces: what `--json FILE` already holds of other workloads is kept, and the table is made of all of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks import machine, regret_report
+from benchmarks.harness import say, why
+from benchmarks.regret_report import Told
+from benchmarks.regret_rows import ROWS, Workload
+
+DEADLINE = 120.0
+"""Seconds for one process."""
+
+HOPELESS = 2.5
+"""Times the best from which a way is not measured again, in a first call and in later ones."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run the workloads asked for and print the table; 1 when a promise that can be judged was missed."""
+    options = _options(arguments)
+    about, kept = machine.line(), _kept(options.json)
+    print(about, flush=True)
+    for name in options.only or ROWS:
+        kept[name] = measure(name, options)
+        print(regret_report.text(kept[name]), flush=True)
+        _keep(options, about, [kept[row] for row in ROWS if row in kept])
+    rows = [kept[row] for row in ROWS if row in kept]
+    print("\n" + "\n".join(regret_report.summary(rows)))
+    return 0
+
+
+def measure(name: str, options: argparse.Namespace) -> Told:
+    """Every way in turn, round after round."""
+    workload = ROWS[name]
+    told = Told(name, workload.title)
+    with _folder(workload) as folder:
+        for number in range(options.rounds or (1 if options.quick else workload.rounds)):
+            for way in (*workload.ways, "auto"):
+                if way not in told.excluded and not hopeless(told, way):
+                    _measure_way(told, workload, way, folder, options)
+            if not options.quick or number == 0:
+                _count(told, folder)
+            say(f"  {name}: round {number + 1}")
+    return told
+
+
+def hopeless(told: Told, way: str) -> bool:
+    """Whether a way was so slow, fresh and warm, that it cannot be the best: its first rounds say enough."""
+    return way != "auto" and all(
+        way in figures and median(figures[way]) > HOPELESS * min(map(median, figures.values()))
+        for figures in (told.first, told.warm)
+    )
+
+
+def _measure_way(told: Told, workload: Workload, way: str, folder: str, options: argparse.Namespace) -> None:
+    try:
+        found = _child(told.row, way, folder, str(1 if options.quick else workload.warm))
+    except Exception as failure:
+        told.excluded[way] = why(failure)
+        told.first.pop(way, None)
+        told.warm.pop(way, None)
+        return
+    told.first.setdefault(way, []).append(found["first"])
+    told.warm.setdefault(way, []).append(median(found["warm"]))
+    _compare(told, way, found)
+
+
+_answers: dict[str, str] = {}
+
+
+def _compare(told: Told, way: str, found: dict[str, Any]) -> None:
+    """A way whose answer is not that of the first one falls out."""
+    right = _answers.setdefault(told.row, found["answer"])
+    if found["answer"] != right:
+        told.excluded[way] = "WRONG ANSWER"
+        del told.first[way], told.warm[way]
+
+
+def _count(told: Told, folder: str) -> None:
+    try:
+        told.plans.append(_child(told.row, "--count", folder))
+    except Exception as failure:
+        told.excluded["the count"] = why(failure)
+
+
+def _child(*arguments: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.regret_child", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, env=_with_bytecode())
+    if done.returncode:
+        raise RuntimeError(f"exit code {done.returncode}: {done.stderr.strip().splitlines()[-1:]}")
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return told
+
+
+def _with_bytecode() -> dict[str, str]:
+    """The environment in which bytecode is kept, as after an installation, whatever the caller's says."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir(), f"regret-bytecode-{os.getuid()}"))}
+
+
+@contextmanager
+def _folder(workload: Workload) -> Iterator[str]:
+    """What the workload reads: files, and the port of the server it asks."""
+    from alongside.cli.loopback import SlowServer
+
+    with tempfile.TemporaryDirectory() as folder:
+        workload.prepare(Path(folder))
+        with nullcontext() if workload.latency is None else SlowServer(workload.latency) as server:
+            if server is not None:
+                Path(folder, "port").write_text(str(server.port))
+            yield folder
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks regret", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one round: shows that everything works")
+    only = f"one of {', '.join(ROWS)}; repeatable"
+    parser.add_argument("--only", action="append", choices=ROWS, metavar="ROW", help=only)
+    parser.add_argument("--rounds", type=int, default=0, help="rounds, instead of each workload's own number")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep every figure there, beside those of other runs")
+    return parser.parse_args(arguments)
+
+
+def _kept(file: Path | None) -> dict[str, Told]:
+    if file is None or not file.exists():
+        return {}
+    return {plain["row"]: Told(**plain) for plain in json.loads(file.read_text())["rows"]}
+
+
+def _keep(options: argparse.Namespace, about: str, rows: list[Told]) -> None:
+    """Write the files after every workload, so that an interrupted run has kept what it measured."""
+    if options.json:
+        options.json.write_text(json.dumps({"machine": about, "rows": [asdict(row) for row in rows]}, indent=1))
+    if options.markdown:
+        options.markdown.write_text(regret_report.markdown(about, rows))

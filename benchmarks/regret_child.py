@@ -1,0 +1,103 @@
+"""One way of doing one workload, in an interpreter of its own: `python -m benchmarks.regret_child ROW WAY FOLDER WARM`.
+
+Owns: the clock of one run. Must never: know the other ways, or import a tool before the clock runs.
+
+Prints one line of JSON when all that the tool does at exit has been done: what the first call took with everything
+that had to be imported, started and let go of for it, and what each later call took.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import hashlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks import regret_work
+from benchmarks.regret_rows import ROWS
+from benchmarks.regret_ways import WAYS
+
+
+class Stamps:
+    """What one process has to tell; told last, after everything others do at exit."""
+
+    def __init__(self) -> None:
+        self.told: dict[str, Any] = {}
+        self.over = 0.0
+        atexit.register(self.tell)
+
+    def tell(self) -> None:
+        """Print it. The first call is charged with the letting go."""
+        if "first" in self.told:
+            self.told["first"] += time.perf_counter() - self.over
+        print(json.dumps(self.told), flush=True)
+
+
+def main(row: str, way: str, folder: str, warm: int) -> None:
+    """Time one way: the first call with everything around it, and `warm` more."""
+    stamps = Stamps()
+    case = ROWS[row].case(Path(folder))
+    gc.collect()
+    began = time.perf_counter()
+    with WAYS[way](case) as call:
+        answer = call()
+        stamps.told["first"] = time.perf_counter() - began
+        stamps.told["warm"] = [_timed(call) for _ in range(warm)]
+        stamps.over = time.perf_counter()
+    closing = time.perf_counter() - stamps.over
+    stamps.told["answer"] = fingerprint(answer)
+    stamps.told["count"] = len(answer)
+    stamps.over = time.perf_counter() - closing
+
+
+def _timed(call: Any) -> float:
+    gc.collect()
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def count(row: str, folder: str) -> None:
+    """Have `auto` run the workload twice, cold and warm, with every execution counted in a file; tell the plan too."""
+    import alongside
+
+    case = ROWS[row].case(Path(folder))
+    tally = Path(folder, f"calls-{os.getpid()}")
+    fn = regret_work.counted(case.fn, str(tally))
+    answers = len(alongside.map(fn, case.items()))
+    mapped = tally.stat().st_size if tally.exists() else 0
+    began = time.perf_counter()
+    run = alongside.run(fn, case.items())
+    seconds = time.perf_counter() - began
+    tally.unlink(missing_ok=True)
+    print(json.dumps({"items": answers, "executions": mapped, **told_plan(run, seconds)}))
+
+
+def told_plan(run: Any, seconds: float) -> dict[str, Any]:
+    """The plan of a run, and what it had predicted beside what it took."""
+    return {
+        "backend": run.plan.backend,
+        "workers": run.plan.max_workers,
+        "seconds": seconds,
+        "reasons": run.plan.reasons,
+    }
+
+
+def fingerprint(answer: list[Any]) -> str:
+    """The same for the same answers, from whatever process."""
+    digest = hashlib.sha256()
+    for value in answer:
+        digest.update(value.tobytes() if hasattr(value, "tobytes") else repr(value).encode())
+    return digest.hexdigest()[:16]
+
+
+if __name__ == "__main__":
+    if sys.argv[2] == "--count":
+        count(sys.argv[1], sys.argv[3])
+    else:
+        main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]))

@@ -1,0 +1,161 @@
+"""Saying lessons as warnings: to the place that called alongside, once, and only where it matters.
+
+Owns who is told, when and how often. Must never word anything (core/teaching.py does), and never raise anything but
+what the user's own warning filters ask for. Lessons about wrong results are said whenever they hold; lessons about
+speed only of runs that take longer than `LONG`. Inside a worker nothing is said.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from types import CodeType, FrameType
+from typing import Any, NamedTuple
+
+from alongside.core import teaching
+from alongside.core.choose import Facts
+from alongside.core.events import Command, Event, Finished
+from alongside.core.ports import Capabilities
+from alongside.core.teaching import Draw, Lesson
+from alongside.exceptions import AlongsideWarning
+from alongside.runtime.callables import name_of
+
+LONG = 1.0
+"""Seconds of a run before anything is said about its speed."""
+
+MOST_SAID = 10_000
+"""Lessons remembered at most; then all are forgotten, and may be said again."""
+
+_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+_said: set[tuple[str, str, str, int]] = set()
+
+
+class Site(NamedTuple):
+    """The place in the user's code that called alongside."""
+
+    file: str = "sys"
+    line: int = 1
+    module: str = "sys"
+
+
+def call_site() -> Site:
+    """The innermost frame that is not alongside's own."""
+    for frame in _frames():
+        if not frame.f_code.co_filename.startswith(_PACKAGE):
+            return Site(frame.f_code.co_filename, frame.f_lineno, frame.f_globals.get("__name__") or "sys")
+    return Site()
+
+
+def say(lesson: Lesson, function: str, site: Site) -> None:
+    """Give the lesson as an `AlongsideWarning`, unless that place has had it about this function.
+
+    Raises it where the user's filters make errors of warnings; it then counts as not said.
+    """
+    key = (lesson.topic, function, site.file, site.line)
+    if key in _said:
+        return
+    warnings.warn_explicit(str(lesson), AlongsideWarning, site.file, site.line, site.module)
+    if len(_said) >= MOST_SAID:
+        _said.clear()
+    _said.add(key)
+
+
+class Teacher:
+    """What there is to say about one run. Also watches what its workers report, as an observer."""
+
+    def __init__(self, fn: Any) -> None:
+        self._fn = fn
+        self._name = name_of(fn)
+        self._site = call_site()
+        self._silent = "ALONGSIDE_WORKER" in os.environ
+        self._tasks = self._bytes = 0
+        self._seconds = 0.0
+
+    def begins(self, able: Capabilities, workers: int | None) -> None:
+        """Tasks are about to run there: is anything lost or shared that should not be?"""
+        if self._silent or able.in_caller or (workers == 1 and able.shares_memory):
+            return
+        from alongside.runtime.reading import read
+
+        found = read(self._fn)
+        if found.changes and not able.shares_memory:
+            self._say(teaching.changes_lost(self._name, found.changes))
+        for draw in found.draws:
+            self._about_seeds(draw, processes=not able.shares_memory)
+
+    def stays(self, facts: Facts) -> None:
+        """It stays in the loop, by these facts."""
+        long = facts.tasks_seen * facts.wall > LONG
+        if long and not self._silent and (lesson := teaching.staying(self._name, facts)):
+            self._say(lesson)
+
+    def ended(self) -> None:
+        """The run is over: were its tasks worth sending?"""
+        if self._silent or self._seconds + self._bytes / teaching.BANDWIDTH + self._tasks * teaching.SENDING < LONG:
+            return
+        if lesson := teaching.sent(self._name, self._seconds / self._tasks, self._bytes / self._tasks):
+            self._say(lesson)
+
+    def on_event(self, event: Event, now: float) -> None:
+        if isinstance(event, Finished):
+            self._tasks += sum(len(part.values) for part in event.parts)
+            self._seconds += event.seconds
+            self._bytes += event.nbytes
+
+    def on_command(self, command: Command, now: float) -> None:
+        """What is commanded teaches nothing."""
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _about_seeds(self, draw: Draw, processes: bool) -> None:
+        seeded = _seeded(draw.library) if draw.common else ""
+        if seeded or (processes and not draw.common):
+            self._say(teaching.shared_seed(self._name, draw, seeded, processes))
+
+    def _say(self, lesson: Lesson) -> None:
+        say(lesson, self._name, self._site)
+
+
+# ------------------------------------------------------------------------------------------------ was a seed set?
+
+
+def _seeded(library: str) -> str:
+    """Where the library's common generator was given a seed, in words; empty if it was not, or cannot be known.
+
+    numpy remembers it. `random` does not: whoever called alongside is read instead, and the cells of a notebook.
+    """
+    if library == "numpy.random":
+        get = getattr(sys.modules.get(library), "get_bit_generator", None)
+        forgotten = get is not None and getattr(get(), "seed_seq", True) is None
+        return "numpy.random.seed was called" if forgotten else ""
+    from alongside.runtime.reading import seeded_places
+
+    for code in _users_code():
+        for file, line in seeded_places(library, code):
+            return f"{library}.seed was called ({teaching.where(file, line)})"
+    return ""
+
+
+def _users_code() -> Iterator[CodeType]:
+    from alongside.runtime.reading import is_the_users
+
+    for frame in _frames():
+        if is_the_users(frame.f_code.co_filename):
+            yield frame.f_code
+    cells = getattr(sys.modules.get("__main__"), "In", None)
+    for cell in cells if isinstance(cells, list) else ():
+        if isinstance(cell, str) and "random.seed(" in cell:
+            try:
+                yield compile(cell, "an earlier cell", "exec")
+            except SyntaxError:  # it has commands of the notebook's own in it
+                continue
+
+
+def _frames() -> Iterator[FrameType]:
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        yield frame
+        frame = frame.f_back

@@ -1,0 +1,276 @@
+"""Warnings that teach: each says what and what to do; to the caller, once; on nothing that takes milliseconds."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import alongside
+from alongside import AlongsideWarning
+from alongside.core import teaching
+from alongside.core.choose import Facts
+from alongside.core.events import Finished
+from alongside.core.model import Part
+from alongside.core.ports import Capabilities
+from alongside.runtime import teaching as saying
+from alongside.runtime.teaching import LONG, Site, Teacher, call_site, say
+
+LONG_RUN = Facts(tasks_seen=1000, tasks_left=1000, wall=0.01, cpu=0.01, process_cpu=0.01, gil_held=True, cpus=4)
+PROCESSES = Capabilities(shares_memory=False, escapes_gil=True, needs_pickling=True)
+THREADS = Capabilities(overlaps_waiting=True)
+LESSON = teaching.Lesson("small items", "give each call more to do.")
+
+found: list[int] = []
+shared = np.random.default_rng(1)
+
+
+def collect(x: int) -> None:
+    found.append(x)
+
+
+def draw(x: int) -> float:
+    return random.random() + x
+
+
+def draw_numpy(x: int) -> float:
+    return float(np.random.rand()) + x
+
+
+def seeds_and_runs() -> None:
+    random.seed(1)
+    Teacher(draw).begins(PROCESSES, 2)
+
+
+@pytest.fixture(autouse=True)
+def nothing_said_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(saying, "_said", set())
+
+
+@pytest.fixture
+def said() -> Iterator[Callable[[], list[str]]]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield lambda: [str(one.message) for one in caught if one.category is AlongsideWarning]
+
+
+Said = Callable[[], list[str]]
+
+# ------------------------------------------------------------------------------------------- where and how often
+
+
+def test_it_is_said_at_the_callers_line() -> None:
+    line = sys._getframe().f_lineno + 2
+    with pytest.warns(AlongsideWarning, match="changes lost: collect appends to the list found") as caught:
+        alongside.map(collect, [1, 2], backend="processes", max_workers=1)
+    assert [(one.filename, one.lineno) for one in caught] == [(__file__, line)]
+
+
+def test_each_place_is_told_once_and_another_place_again(said: Said) -> None:
+    for _ in range(3):
+        alongside.map(collect, [1, 2], backend="processes", max_workers=1)
+    assert len(said()) == 1
+    alongside.run(collect, [1, 2], backend="processes", max_workers=1)
+    assert len(said()) == 2
+
+
+def test_each_function_and_each_topic_is_told_of_by_itself(said: Said) -> None:
+    site = Site("a.py", 1, "a")
+    for topic in ("small items", "heavy items"):
+        for function in ("f", "g"):
+            for _ in range(2):
+                say(teaching.Lesson(topic, "text"), function, site)
+    assert len(said()) == 4
+
+
+def test_what_is_remembered_is_bounded(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(saying, "MOST_SAID", 3)
+    for line in range(10):
+        say(LESSON, "f", Site("a.py", line, "a"))
+    assert len(said()) == 10
+    assert len(saying._said) <= 3
+
+
+def test_users_filter_it_by_category_and_by_topic(said: Said) -> None:
+    warnings.filterwarnings("ignore", "small items", AlongsideWarning)
+    say(LESSON, "f", call_site())
+    say(teaching.Lesson("heavy items", "send less."), "f", call_site())
+    assert said() == ["heavy items: send less."]
+
+
+def test_as_an_error_it_ends_the_run_each_time_and_leaves_nothing() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", AlongsideWarning)
+        for _ in range(2):
+            with pytest.raises(AlongsideWarning, match="changes lost"):
+                alongside.map(collect, [1, 2], backend="processes", max_workers=1)
+
+
+def test_inside_a_worker_nothing_is_said(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALONGSIDE_WORKER", "1")
+    teacher = Teacher(collect)
+    teacher.begins(PROCESSES, 4)
+    teacher.stays(LONG_RUN._replace(process_cpu=0.04))
+    assert said() == []
+
+
+# ------------------------------------------------------------------------------------------------- wrong results
+
+
+@pytest.mark.parametrize("backend", ["serial", "threads", "asyncio"])
+def test_where_memory_is_shared_nothing_is_lost_and_nothing_said(said: Said, backend: str) -> None:
+    alongside.map(collect, [1, 2], backend=backend, max_workers=2)
+    assert said() == []
+
+
+def test_a_generator_that_every_worker_copies(said: Said) -> None:
+    Teacher(lambda x: shared.normal()).begins(PROCESSES, 2)
+    assert "draws from shared (test_teaching.py:" in said()[0]
+    assert "the same copy" in said()[0]
+    assert "numpy.random.default_rng([42, number])" in said()[0]
+
+
+def test_what_it_says_of_a_copied_generator_is_true() -> None:
+    generator = np.random.default_rng(1)
+    with pytest.warns(AlongsideWarning, match="shared seed"):
+        drawn = alongside.map(lambda x: generator.random(), range(2), backend="processes", max_workers=2, batch_size=1)
+    first = np.random.default_rng(1).random(2)
+    assert drawn in ([first[0], first[0]], list(first))  # two workers drew the same, or one worker drew both
+
+
+def test_a_seed_of_random_is_noticed_in_the_code_that_calls(said: Said) -> None:
+    Teacher(draw).begins(PROCESSES, 2)
+    assert said() == []
+    state = random.getstate()
+    seeds_and_runs()
+    random.setstate(state)
+    assert said()[0].startswith("shared seed: random.seed was called (test_teaching.py:")
+    assert "do not get that seed" in said()[0]
+
+
+def test_a_seed_set_in_an_earlier_cell_is_noticed(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    main = sys.modules["__main__"]
+    monkeypatch.setattr(main, "In", ["", "%matplotlib inline # random.seed(", "random.seed(4)"], raising=False)
+    Teacher(draw).begins(PROCESSES, 2)
+    assert "random.seed was called (an earlier cell:1)" in said()[0]
+
+
+def test_a_seed_of_numpy_is_remembered_by_numpy(said: Said) -> None:
+    before = np.random.get_state()
+    try:
+        np.random.seed(1)
+        Teacher(draw_numpy).begins(THREADS, 2)
+        assert "All threads draw from that one generator" in said()[0]
+    finally:
+        np.random.set_state(before)
+
+
+def test_one_thread_draws_in_order(said: Said) -> None:
+    before = np.random.get_state()
+    try:
+        np.random.seed(1)
+        Teacher(draw_numpy).begins(THREADS, 1)
+        assert said() == []
+    finally:
+        np.random.set_state(before)
+
+
+# --------------------------------------------------------------------------------------------------------- speed
+
+
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        ({"process_cpu": 0.039}, "already parallel: collect keeps 3.9 CPUs busy by itself"),
+        ({"wall": 3e-7, "cpu": 3e-7, "process_cpu": 3e-7, "tasks_seen": 9_000_000}, "small items: a call of collect"),
+        ({"item_bytes": 8_000_000, "pickle_seconds": 0.02}, "heavy items: an item of collect and its result are 8 MB"),
+    ],
+)
+def test_a_long_run_that_stays_in_the_loop_is_told_why(said: Said, facts: dict[str, Any], told: str) -> None:
+    Teacher(collect).stays(LONG_RUN._replace(**facts))
+    assert said()[0].startswith(told)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {},
+        {"cpus": 1, "item_bytes": 8_000_000, "pickle_seconds": 0.02},
+        {"gil_held": False, "item_bytes": 8_000_000, "pickle_seconds": 0.02},
+        {"process_cpu": 0.039, "tasks_seen": int(0.9 * LONG / 0.01)},
+    ],
+)
+def test_nothing_is_said_where_nothing_can_be_gained_or_it_was_short(said: Said, facts: dict[str, Any]) -> None:
+    Teacher(collect).stays(LONG_RUN._replace(**facts))
+    assert said() == []
+
+
+def finished(teacher: Teacher, tasks: int, seconds: float, nbytes: int) -> None:
+    teacher.on_event(Finished(1, 1, [Part(0, [None] * tasks, seconds / tasks)], (), seconds, nbytes), 0.0)
+    teacher.ended()
+
+
+def test_processes_that_were_asked_for_and_not_worth_it(said: Said) -> None:
+    finished(Teacher(abs), 100, 0.5, 5_000_000_000)
+    finished(Teacher(len), 4_000_000, 1.0, 40_000_000)
+    finished(Teacher(sum), 100, 5.0, 100_000)
+    finished(Teacher(max), 100, 0.01, 100_000_000)
+    assert [text.partition(":")[0] for text in said()] == ["heavy items", "small items"]
+    assert "50 MB" in said()[0]
+    assert "250 ns" in said()[1]
+
+
+def test_a_run_of_milliseconds_says_nothing_and_reads_nothing() -> None:
+    program = (
+        "import alongside, sys; n = []; alongside.map(n.append, range(99)); alongside.map(lambda x: n.append(x), [1])"
+    )
+    tell = "print('alongside.runtime.reading' in sys.modules)"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", f"{program}; {tell}"], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("False\n", "")
+
+
+# --------------------------------------------------------------------------------------------------------- words
+
+
+def every_lesson() -> list[teaching.Lesson]:
+    change = teaching.Change("append", "found", "list", "/home/me/work.py", 3)
+    own = teaching.Draw("rng", False, "numpy.random", "work.py", 4)
+    common = teaching.Draw("random", True, "random", "work.py", 4)
+    return [
+        teaching.changes_lost("f", [change]),
+        teaching.changes_lost("f", [change] * 5),
+        teaching.shared_seed("f", own, "", True),
+        teaching.shared_seed("f", common, "random.seed was called", True),
+        teaching.shared_seed("f", common, "random.seed was called", False),
+        teaching.already_parallel("f", LONG_RUN._replace(process_cpu=0.03)),
+        teaching.small_items("f", 2e-7),
+        teaching.heavy_items("f", 1e-3, 8e6, 4e-3),
+        teaching.blocked_loop("f", "/home/me/crawl.py", 31, 0.8),
+    ]
+
+
+def test_every_topic_has_a_lesson_that_says_what_to_do() -> None:
+    lessons = every_lesson()
+    assert {lesson.topic for lesson in lessons} == set(teaching.TOPICS)
+    advice = ("Return", "Make", "Nothing needs", "Give", "Send less", "Await")
+    for lesson in lessons:
+        assert str(lesson).startswith(f"{lesson.topic}: f ") or " f " in lesson.text
+        assert any(word in lesson.text for word in advice)
+        assert "/home/me" not in lesson.text
+
+
+def test_many_changes_are_counted_not_listed() -> None:
+    assert "and 2 more" in every_lesson()[1].text
+
+
+def test_the_readme_lists_every_topic() -> None:
+    readme = Path(__file__).parents[2].joinpath("README.md").read_text()
+    for topic in teaching.TOPICS:
+        assert f"| `{topic}` |" in readme
