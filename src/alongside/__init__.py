@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from alongside.faces.futures import Executor
     from alongside.runtime.results import Run, Stats
+    from alongside.workers.seeding import task_seed
 
 __version__ = "0.1.0"
 
@@ -40,6 +41,7 @@ _HOMES = {
     "alongside.core.model": ("Failure", "Outcome"),
     "alongside.core.retry": ("Backoff",),
     "alongside.runtime.results": ("Run", "Stats"),
+    "alongside.workers.seeding": ("task_seed",),
     "alongside.exceptions": (
         "AlongsideError",
         "AlongsideWarning",
@@ -83,6 +85,7 @@ __all__ = [
     "imap",
     "map",
     "run",
+    "task_seed",
 ]
 
 

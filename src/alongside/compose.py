@@ -62,7 +62,7 @@ class Composition:
         self.options = options
         initializing = options.initializer, options.initargs
         self.job = Job(fn, star, coroutine, *initializing, options.timeout, machine.cpu_count())
-        self.job = self.job._replace(tasks_per_worker=options.tasks_per_worker)
+        self.job = self.job._replace(tasks_per_worker=options.tasks_per_worker, seed=options.seed)
         self._deliver = deliver
         done = before.done if before else 0
         total = None if source.total is None else source.total - done
@@ -81,11 +81,12 @@ class Composition:
             total=total,
             tasks_per_worker=options.tasks_per_worker,
             memory_limit=options.memory_limit,
+            numbered=options.seed is not None,
         )
         coordinator = Coordinator(policy, crew, _Jitter(), first_index=done)
         self.timeline = Timeline(crew) if watched else None
         observers = watchers(options.progress, source.total, done, crew, self.timeline)
-        self.teacher = Teacher(fn)
+        self.teacher = Teacher(fn, options.seed is not None)
         if options.backend != "auto":
             self.teacher.begins(backend.capabilities, self.plan.max_workers)
             observers += [self.teacher] if backend.capabilities.needs_pickling else []
@@ -381,8 +382,7 @@ def _finished_run(made: Composition, deliveries: list[Delivery], seconds: float)
     workers = len({name for d in deliveries for name in (d.workers() if isinstance(d, Block) else [d.worker])})
     stats = Stats(total, succeeded, total - succeeded, made.driver.coordinator.retried, seconds, workers)
     assert made.timeline is not None
-    on_error = made.options.on_error
-    return Run(made.told_plan(), stats, made.job.fn, made.job.star, on_error, made.timeline, deliveries)
+    return Run(made.told_plan(), stats, made.job, made.options.on_error, made.timeline, deliveries)
 
 
 def needs_pickling(backend: str) -> bool:

@@ -85,7 +85,8 @@ class ProcessesBackend:
         self._stateful = job.initializer is not None
         self._loops = job.coroutine
         self._timeout = job.timeout or 0.0
-        told = (job.fn, job.star, job.slots if job.coroutine else 0, job.timeout, job.initializer, job.initargs)
+        slots = job.slots if job.coroutine else 0
+        told = (job.fn, job.star, slots, job.timeout, job.initializer, job.initargs, job.seed)
         self._arena = supervisor.arena if supervisor.segments else None
         self._job_lease = pack(self._job, *pickled(told, "function", beside=supervisor.segments), self._arena)
         self._bell = Bell()
@@ -170,7 +171,7 @@ class ProcessesBackend:
 
     def _send_items(self, worker: int, batch: Batch, offset: int, items: Sequence[Any]) -> None:
         """Pickle the items together; if that fails, one by one, so that only the culprit fails."""
-        frame = Frame(wire.LONE_ITEM if len(items) == 1 else wire.BATCH, batch.id, offset)
+        frame = Frame(wire.LONE_ITEM if len(items) == 1 else wire.BATCH, batch.id, offset, d=batch.start + offset)
         try:
             lease = pack(frame, *pickled(items, "item", beside=supervisor.segments), self._arena)
         except BaseException as error:

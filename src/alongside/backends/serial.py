@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from threading import Event as Flag
 from typing import TYPE_CHECKING, ClassVar
 
@@ -14,11 +15,13 @@ from alongside.core.events import Crew, Event, Finished, Lost, Unfit
 from alongside.core.model import Batch, Death, Fault, Job, Part, Running
 from alongside.core.ports import Capabilities
 from alongside.exceptions import TaskTimeout
-from alongside.workers.runner import Awaiter, Runner, caller
+from alongside.workers.runner import Awaiter, Runner, caller, placed
 
 if TYPE_CHECKING:
     from alongside.workers.beside import Beside
     from alongside.workers.runner import Broken, Stretch
+
+_NOTHING_TO_PUT_BACK = nullcontext()
 
 
 class SerialBackend:
@@ -45,6 +48,11 @@ class SerialBackend:
         self._awaiter: Awaiter | Beside = self._how_to_await() if job.coroutine else Awaiter()
         self._worker = 0
         call = caller(job.fn, job.star, self._awaiter if job.coroutine else None)
+        if job.seed is not None:
+            from alongside.workers import seeding
+
+            seeding.have_ready(job.fn)
+            call = seeding.one_at_a_time(call, job.seed)
         self._runner = Runner(
             call, self._emit, [0, 0, 0], always_timed=job.timeout is not None, passes=(KeyboardInterrupt,)
         )
@@ -78,7 +86,8 @@ class SerialBackend:
     def wait(self, timeout: float | None) -> Sequence[Event]:
         if not self._events and self._queue:
             self._worker, batch = self._queue.popleft()
-            self._runner.run(batch.id, 0, batch.items)
+            with self._generators_put_back():
+                self._runner.run(batch.id, 0, placed(self._job.seed, batch.start, batch.items))
         elif not self._events:
             self._awoken.wait(timeout)
             self._awoken.clear()
@@ -91,6 +100,13 @@ class SerialBackend:
     def close(self) -> None:
         self._awaiter.close()
         self._runner.close()
+
+    def _generators_put_back(self) -> AbstractContextManager[None]:
+        if self._job.seed is None:
+            return _NOTHING_TO_PUT_BACK
+        from alongside.workers import seeding
+
+        return seeding.put_back()
 
     @staticmethod
     def _how_to_await() -> Awaiter | Beside:

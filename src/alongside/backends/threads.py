@@ -44,6 +44,11 @@ class ThreadsBackend:
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._pool = ThreadPool(job, self._limit, self.wake, self._unfit)
         self._worker = 0
+        self._seeded = job.seed is not None
+        if self._seeded:
+            from alongside.workers import seeding
+
+            seeding.exchange(job.fn)
 
     def hire(self, worker: int) -> None:
         self._worker = worker
@@ -77,6 +82,10 @@ class ThreadsBackend:
 
     def close(self) -> None:
         self._pool.close()
+        if self._seeded:
+            from alongside.workers import seeding
+
+            seeding.exchange_back()
 
     def _unfit(self, error: BaseException) -> None:
         self._events.put(Unfit(self._worker, error))

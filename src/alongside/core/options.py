@@ -31,6 +31,7 @@ class Options:
     window: int | None = None
     memory_limit: int | None = None
     tasks_per_worker: int | None = None
+    seed: int | None = None
     initializer: Callable[..., object] | None = None
     initargs: tuple[Any, ...] = ()
 
@@ -63,6 +64,8 @@ class Options:
             if getattr(self, name) is not None:
                 _count(name, getattr(self, name), least=1)
         _count("retries", self.retries, least=0)
+        if self.seed is not None:
+            _count("seed", self.seed, least=0)
         if self.timeout is not None:
             _number("timeout", self.timeout, above=0)
         if self.on_error not in ("raise", "return", "skip"):

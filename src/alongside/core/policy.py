@@ -43,12 +43,14 @@ class Policy:
     total: int | None = None
     tasks_per_worker: int | None = None
     memory_limit: int | None = None
+    numbered: bool = False
+    """Whether what a task does depends on its number."""
 
     @property
     def watches_tasks(self) -> bool:
-        """Whether single tasks are kept in order, timed, or counted against their worker."""
+        """Whether single tasks are numbered, kept in order, timed, or counted against their worker."""
         limits = (self.timeout, self.memory_limit, self.tasks_per_worker)
-        return self.ordered or any(limit is not None for limit in limits)
+        return self.ordered or self.numbered or any(limit is not None for limit in limits)
 
     @property
     def bound(self) -> int:

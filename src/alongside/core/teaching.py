@@ -111,6 +111,10 @@ def shared_seed(function: str, draw: Draw, seeded: str, processes: bool) -> Less
     else:
         what = f"{seeded}, and {function} draws from {draw.library} ({place}). All threads draw from that one "
         what += "generator in the order they happen to run, so results differ from run to run."
+    if draw.common:
+        return Lesson(
+            "shared seed", f"{what} Give the call a seed=: each task then has its own numbers, always the same."
+        )
     make = "random.Random(f'42 {number}')" if draw.library == "random" else "numpy.random.default_rng([42, number])"
     return Lesson("shared seed", f"{what} Make a generator in the function, from the item's own number: {make}.")
 

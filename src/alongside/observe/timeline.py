@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from heapq import nlargest
+from itertools import repeat
 from math import log10
 from typing import NamedTuple
 
 from alongside.core.events import Command, Crew, Dispatch, Event, Finished, Hire, Lost, Memory, Moved, Retry
-from alongside.core.model import Seconds
+from alongside.core.model import Seconds, Slots, slot_name
 from alongside.observe.lanes import Lanes, Span
 
 NOTES = 20_000
@@ -63,8 +64,8 @@ class _Flight:
         self.left = left
 
 
-_Stretch = tuple[int, int, Seconds, bool]
-"""Offset, tasks, seconds, whether they succeeded."""
+_Stretch = tuple[int, int, Seconds, bool, Slots]
+"""Offset, tasks, seconds, whether they succeeded, and in which slot of the worker where it has several."""
 _Note = tuple[float, int, _Flight, float, list[_Stretch]]
 """When, which worker, which batch, seconds since the worker's last hand-over (0: it is part of that), what came."""
 
@@ -125,8 +126,8 @@ class Timeline:
         flight = self._flights.get(event.batch)
         if flight is None:
             return
-        came: list[_Stretch] = [(part.offset, len(part.values), part.seconds, True) for part in event.parts]
-        came += [(fault.offset, 1, fault.seconds, False) for fault in event.faults]
+        came: list[_Stretch] = [(part.offset, len(part.values), part.seconds, True, part.slots) for part in event.parts]
+        came += [(fault.offset, 1, fault.seconds, False, fault.slot) for fault in event.faults]
         self._notes.append((now, event.worker, flight, event.seconds, came))
         flight.left -= sum(stretch[1] for stretch in came)
         if flight.left <= 0:
@@ -139,7 +140,7 @@ class Timeline:
             flight = self._flights.get(running.batch)
             if flight is not None and running.offset >= 0:
                 took = max(0.0, now + (self._began or 0.0) - running.since)
-                self._notes.append((now, event.worker, flight, took, [(running.offset, 1, took, event.blameless)]))
+                self._notes.append((now, event.worker, flight, took, [(running.offset, 1, took, event.blameless, 0)]))
         self._flights = {batch: flight for batch, flight in self._flights.items() if flight.worker != event.worker}
 
     def _sample(self, event: Event, now: float) -> None:
@@ -164,7 +165,7 @@ class Timeline:
 
     @property
     def workers(self) -> list[str]:
-        """The names of the lanes: a worker, or `worker/slot` in an event loop."""
+        """The names of the lanes: a worker, a thread (`threads-1.2`), or a place in an event loop (`asyncio-1/2`)."""
         return [lane.name for lane in self.lanes]
 
     @property
@@ -217,25 +218,33 @@ class Timeline:
     def _draw(self, now: float, worker: int, flight: _Flight, came: Sequence[_Stretch]) -> None:
         crew = self._crews.get(worker, self._crew)
         name = f"{crew.name}-{worker}"
-        spans = [span for stretch in came for span in _spans(flight, stretch)]
+        by_slot: dict[int, list[Span]] = {}
         for stretch in came:
             self._count(name, flight, stretch)
-        if crew.slots > 1:
-            ended = [span._replace(start=now - span.end, end=now) for span in spans]
-            self._lanes.side_by_side(name, crew.slots, ended)
-        else:
-            self._lanes.one_after_another(name, spans, now)
+            for slot, span in zip(_slots(stretch), _spans(flight, stretch), strict=False):
+                by_slot.setdefault(slot, []).append(span)
+        for slot, spans in by_slot.items():
+            if crew.slots > 1 and not slot:
+                ended = [span._replace(start=now - span.end, end=now) for span in spans]
+                self._lanes.side_by_side(name, crew.slots, ended)
+            else:
+                self._lanes.one_after_another(slot_name(name, slot), spans, now)
 
     def _count(self, name: str, flight: _Flight, stretch: _Stretch) -> None:
-        offset, tasks, seconds, ok = stretch
+        offset, tasks, seconds, ok, slots = stretch
         first = flight.start + offset
         if isinstance(seconds, float):
             self._durations[_step(seconds)] += tasks
-            slow = [Slow(seconds, first, flight.attempt, name, ok)]
+            slow = [Slow(seconds, first, flight.attempt, slot_name(name, next(_slots(stretch))), ok)]
         else:
             self._durations.update(map(_step, seconds))
             least = self._slowest[-1].seconds if len(self._slowest) >= SLOWEST else -1.0
-            slow = [Slow(s, i, flight.attempt, name, ok) for i, s in enumerate(seconds, first) if s > least]
+            by = [slots] * tasks if isinstance(slots, int) else slots
+            slow = [
+                Slow(took, index, flight.attempt, slot_name(name, slot), ok)
+                for index, (took, slot) in enumerate(zip(seconds, by, strict=True), first)
+                if took > least
+            ]
         self._slowest = nlargest(SLOWEST, [*self._slowest, *slow])
 
 
@@ -243,9 +252,15 @@ def _offset(stretch: _Stretch) -> int:
     return stretch[0]
 
 
+def _slots(stretch: _Stretch) -> Iterator[int]:
+    """The slot of each task."""
+    slots = stretch[4]
+    return repeat(slots) if isinstance(slots, int) else iter(slots)
+
+
 def _spans(flight: _Flight, stretch: _Stretch) -> list[Span]:
     """The attempts of a stretch; `end` is how long each took, which is all that is known until they are laid out."""
-    offset, tasks, seconds, ok = stretch
+    offset, tasks, seconds, ok, _ = stretch
     first, attempt, failed = flight.start + offset, flight.attempt, int(not ok)
     if isinstance(seconds, float):
         return [Span(0.0, seconds * tasks, first, tasks, seconds * tasks, attempt, failed)]

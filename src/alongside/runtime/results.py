@@ -5,12 +5,12 @@ Owns finished outcomes. Must never influence what is still running.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from alongside.core.choose import Plan
-from alongside.core.model import Block, Delivery, Failure, Outcome, size
+from alongside.core.model import Block, Delivery, Failure, Job, Outcome, size
 from alongside.core.options import OnError
 
 if TYPE_CHECKING:
@@ -44,8 +44,7 @@ class Run:
 
     plan: Plan
     stats: Stats
-    _fn: Callable[..., Any]
-    _star: bool
+    _job: Job
     _on_error: OnError
     timeline: Timeline
     _deliveries: list[Delivery] = field(default_factory=list)
@@ -71,18 +70,15 @@ class Run:
         """The tasks that failed, in the order of the input."""
         return [delivery for delivery in self._deliveries if isinstance(delivery, Failure)]
 
-    def replay(self, index: int) -> Any:
-        """Run the task with this index again, here, in this process and thread: for a debugger.
+    def replay(self, index: int, debug: bool = False) -> Any:
+        """Run the task with this index again, here, in this process and thread; with its `seed`, if the run had one.
 
-        Returns what the function returns and raises what it raises.
+        Returns what the function returns and raises what it raises. `debug`: under the debugger (IPython's in IPython),
+        which stops at the function's first line, and again where it raises. An `initializer` is not called.
         """
-        item = self._item(index)
-        value = self._fn(*item) if self._star else self._fn(item)
-        if not hasattr(value, "__await__"):
-            return value
-        from alongside.runtime import loops
+        from alongside.runtime import replay
 
-        return loops.run(lambda: _wait_for(value))
+        return replay.replay(self._job, index, self._item(index), debug)
 
     def report(self, path: str | PathLike[str]) -> None:
         """Write the run as one HTML file that opens without a network: lanes, durations, failures, reasons.
@@ -109,7 +105,7 @@ class Run:
 
         s = self.stats
         counts = s.tasks, s.succeeded, s.failed, s.retried
-        return record_of(self.timeline, self.plan, name_of(self._fn), counts, s.seconds, self.failures, self._item)
+        return record_of(self.timeline, self.plan, name_of(self._job.fn), counts, s.seconds, self.failures, self._item)
 
     def _repr_html_(self) -> str:
         from alongside.observe import display
@@ -129,10 +125,6 @@ class Run:
         s = self.stats
         ended = f"{s.succeeded} succeeded, {s.failed} failed"
         return f"<Run of {s.tasks} tasks: {ended}, {s.seconds:.3g} s on {self.plan.backend}>"
-
-
-async def _wait_for(awaitable: Any) -> Any:
-    return await awaitable
 
 
 def gather_values(into: list[Any], delivery: Delivery, on_error: OnError) -> None:

@@ -65,7 +65,9 @@ def say(lesson: Lesson, function: str, site: Site) -> None:
 class Teacher:
     """What there is to say about one run. Also watches what its workers report, as an observer."""
 
-    def __init__(self, fn: Any) -> None:
+    def __init__(self, fn: Any, seeded: bool = False) -> None:
+        """`seeded`: its tasks have randomness of their own."""
+        self._seeded = seeded
         self._fn = fn
         self._name = name_of(fn)
         self._site = call_site()
@@ -111,6 +113,8 @@ class Teacher:
         """Nothing is held."""
 
     def _about_seeds(self, draw: Draw, processes: bool) -> None:
+        if draw.common and self._seeded:
+            return
         seeded = _seeded(draw.library) if draw.common else ""
         if seeded or (processes and not draw.common):
             self._say(teaching.shared_seed(self._name, draw, seeded, processes))

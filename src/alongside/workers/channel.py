@@ -29,23 +29,26 @@ RELEASE = 16
 # Between the parent and the zygote:
 SETUP, FORK, KILL, PRELOAD, FORKED, ENDED = 21, 22, 23, 24, 25, 26
 
-HEADER = Struct("<IHHQQQ")
-"""Length of the body, kind, number of descriptors (0 or 1), and three numbers whose meaning depends on the kind."""
+HEADER = Struct("<IHHQQQQ")
+"""Length of the body, kind, number of descriptors (0 or 1), and four numbers whose meaning depends on the kind."""
 
 CHUNK = 1 << 18
 _ANCILLARY = _socket.CMSG_SPACE(64 * 4)
 
 
 class Frame:
-    """One message: its kind, three numbers, a body, and the memory file that came along (or None)."""
+    """One message: its kind, four numbers, a body, and the memory file that came along (or None)."""
 
-    __slots__ = ("a", "b", "body", "c", "fd", "kind")
+    __slots__ = ("a", "b", "body", "c", "d", "fd", "kind")
 
-    def __init__(self, kind: int, a: int = 0, b: int = 0, c: int = 0, body: bytes = b"", fd: int | None = None) -> None:
+    def __init__(
+        self, kind: int, a: int = 0, b: int = 0, c: int = 0, body: bytes = b"", fd: int | None = None, d: int = 0
+    ) -> None:
         self.kind = kind
         self.a = a
         self.b = b
         self.c = c
+        self.d = d
         self.body = body
         self.fd = fd
 
@@ -80,7 +83,9 @@ class Channel:
 
     def send(self, frame: Frame) -> None:
         """Send, and close the frame's descriptor once it is on its way. A non-blocking end keeps what does not fit."""
-        header = HEADER.pack(len(frame.body), frame.kind, 0 if frame.fd is None else 1, frame.a, frame.b, frame.c)
+        header = HEADER.pack(
+            len(frame.body), frame.kind, 0 if frame.fd is None else 1, frame.a, frame.b, frame.c, frame.d
+        )
         data, sent = header + frame.body, 0
         if not self._unsent and frame.fd is None:  # nearly always: it is all that there is to be done
             try:
@@ -145,12 +150,12 @@ class Channel:
         frames, at, end, size = [], 0, len(data), HEADER.size
         self._missing = 0
         while end - at >= size:
-            length, kind, fds, a, b, c = HEADER.unpack_from(data, at)
+            length, kind, fds, a, b, c, d = HEADER.unpack_from(data, at)
             if end - at < size + length:
                 self._missing = size + length
                 break
             at += size
-            frames.append(Frame(kind, a, b, c, bytes(data[at : at + length]), self._fds.pop(0) if fds else None))
+            frames.append(Frame(kind, a, b, c, bytes(data[at : at + length]), self._fds.pop(0) if fds else None, d))
             at += length
         self._rest = bytearray(data[at:])
         return frames

@@ -43,7 +43,7 @@ from alongside.workers.channel import (
 from alongside.workers.page import ONE_OF_THEM, ToldPage, slot
 from alongside.workers.payload import always_loads, few_atoms, pack, pickled, unpack
 from alongside.workers.runner import BATCH as BATCH_FIELD
-from alongside.workers.runner import OFFSET, SINCE, Runner, caller
+from alongside.workers.runner import OFFSET, SINCE, Runner, caller, placed
 from alongside.workers.surroundings import Birthmarks, adopt
 from alongside.workers.zygote import flush_streams, leave
 
@@ -167,6 +167,7 @@ class Worker:
             self._send(Frame(UNREADABLE, frame.a, frame.b, alone, _encode(error)))
             return
         runner = self._job.runner
+        items = placed(self._job.seed, frame.d, items)
         if self._job.coroutines is not None:
             page[OFFSET] = 0
             runner.run(frame.a, frame.b, items)
@@ -260,7 +261,7 @@ class Job:
     """The function of the run this worker works for, ready to be called."""
 
     def __init__(self, told: tuple[Any, ...], worker: Worker) -> None:
-        fn, star, slots, timeout, initializer, initargs = told
+        fn, star, slots, timeout, initializer, initargs, self.seed = told
         if initializer is not None:
             initializer(*initargs)
         self.coroutines: Any = None
@@ -269,13 +270,26 @@ class Job:
             from alongside.core import model
             from alongside.workers.coroutines import Coroutines
 
-            job = model.Job(fn, star, coroutine=True, timeout=timeout, slots=slots)
+            job = model.Job(fn, star, coroutine=True, timeout=timeout, slots=slots, seed=self.seed)
             self.runner = self.coroutines = Coroutines(job, worker.emit, worker._page)
         else:
-            self.runner = Runner(caller(fn, star), worker.emit, worker._page, always_timed=timeout is not None)
+            call = self._seeded(fn, caller(fn, star))
+            self.runner = Runner(call, worker.emit, worker._page, always_timed=timeout is not None)
+
+    def _seeded(self, fn: Any, call: Any) -> Any:
+        if self.seed is None:
+            return call
+        from alongside.workers import seeding
+
+        seeding.have_ready(fn)
+        return seeding.one_at_a_time(call, self.seed)
 
     def close(self) -> bool:
         """False where something of it goes on, so that the worker had better not be used again."""
+        if self.seed is not None:
+            from alongside.workers.seeding import reseed
+
+            reseed()
         return self.coroutines is None or bool(self.coroutines.close())
 
 

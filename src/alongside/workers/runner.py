@@ -12,7 +12,7 @@ from time import monotonic_ns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any, Protocol, TypeAlias
 
     class Page(Protocol):
@@ -215,6 +215,11 @@ def caller(fn: Callable[..., Any], star: bool, await_it: Callable[[Any], Any] | 
     return (lambda item: await_it(fn(*item))) if star else (lambda item: await_it(fn(item)))
 
 
+def placed(seed: int | None, first: int, items: Sequence[Any]) -> Sequence[Any]:
+    """The items as a function with a seed wants them (seeding.py): each with the index of its task."""
+    return items if seed is None else list(enumerate(items, first))
+
+
 class Awaiter:
     """Runs coroutines one at a time in an event loop of this worker, made when first needed."""
 
@@ -223,12 +228,13 @@ class Awaiter:
 
     def __call__(self, awaitable: Any) -> Any:
         import asyncio
+        import contextvars
 
         if self._runner is None:
             from alongside.workers.eventloop import new_loop
 
             self._runner = asyncio.Runner(loop_factory=new_loop)
-        return self._runner.run(_as_coroutine(awaitable))
+        return self._runner.run(_as_coroutine(awaitable), context=contextvars.copy_context())
 
     def close(self) -> None:
         if self._runner is not None:

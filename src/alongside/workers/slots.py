@@ -17,6 +17,7 @@ from typing import Any
 from alongside.core.events import Finished
 from alongside.core.model import Batch, Fault, Job, Part
 from alongside.exceptions import TaskTimeout
+from alongside.workers.runner import placed
 
 GATHER = 0.002
 """Seconds that finished tasks may wait for company while other tasks are still to be started."""
@@ -41,11 +42,13 @@ class Slots:
         self._executor: Any = None
         self._call = self._how_to_call(job)
         self._marked = marked
+        self._seed = job.seed
         self.changed = asyncio.Event()
 
     def add(self, batch: Batch) -> None:
         """Run the batch's tasks as slots become free. From any thread."""
-        self._todo.extend((batch.id, offset, item) for offset, item in enumerate(batch.items))
+        items = placed(self._seed, batch.start, batch.items)
+        self._todo.extend((batch.id, offset, item) for offset, item in enumerate(items))
         self._loop.call_soon_threadsafe(self._fill)
 
     def put(self, batch: int, first: int, items: Sequence[Any]) -> None:
@@ -107,6 +110,10 @@ class Slots:
         await asyncio.gather(*slots, return_exceptions=True)
         if self._executor is not None:
             self._executor.shutdown(wait=False, cancel_futures=True)
+        if self._seed is not None:
+            from alongside.workers import seeding
+
+            seeding.exchange_back()
         del self._call  # it may hold this object, and the user's function
 
     # ------------------------------------------------------------------------------------------------ the slots
@@ -158,6 +165,11 @@ class Slots:
 
     def _how_to_call(self, job: Job) -> Callable[[Any], Awaitable[Any]]:
         call = _starred(job.fn, job.star) if job.coroutine else self._in_threads(job)
+        if job.seed is not None:
+            from alongside.workers import seeding
+
+            seeding.exchange(job.fn)
+            call = seeding.side_by_side(call, job.seed)
         return call if job.timeout is None else _limited(call, job.timeout)
 
     def _in_threads(self, job: Job) -> Callable[[Any], Awaitable[Any]]:

@@ -19,7 +19,7 @@ from alongside.core.events import Finished
 from alongside.core.model import Batch, Fault, Job
 from alongside.exceptions import TaskTimeout
 from alongside.workers.gathering import Gathering
-from alongside.workers.runner import OFFSET, SINCE, Awaiter, Runner, caller
+from alongside.workers.runner import OFFSET, SINCE, Awaiter, Runner, caller, placed
 
 if TYPE_CHECKING:
     from alongside.workers.runner import Broken, Stretch
@@ -132,7 +132,8 @@ class ThreadPool:
     def add(self, batch: Batch) -> None:
         """Run the batch's tasks after those that wait already."""
         with self._lock:
-            self._add(_Stretch(batch.id, 0, batch.items), self._todo.append)
+            items = placed(self.job.seed, batch.start, batch.items)
+            self._add(_Stretch(batch.id, 0, items), self._todo.append)
         if not self._threads:
             self._start_one()
         elif self.understaffed:
@@ -303,6 +304,10 @@ class Puller:
         job = pool.job
         self._awaiter = Awaiter()
         call = caller(job.fn, job.star, self._awaiter if job.coroutine else None)
+        if job.seed is not None:
+            from alongside.workers import seeding
+
+            call = seeding.side_by_side(call, job.seed)
         self.runner = _Runner(call, self._emit, self.page, always_timed=job.timeout is not None)
         self.thread: threading.Thread
 
