@@ -29,7 +29,7 @@ from alongside.runtime.driver import Driver
 from alongside.runtime.interrupts import shielded
 from alongside.runtime.lazy import Lazy
 from alongside.runtime.loop import Stopwatch, name_task
-from alongside.runtime.pilot import Pilot, first_plan
+from alongside.runtime.pilot import Pilot, first_plan, pilot_of_coroutines
 from alongside.runtime.results import Run, Stats, Values
 from alongside.runtime.service import Pushed, Service
 from alongside.runtime.source import Source
@@ -60,9 +60,8 @@ class Composition:
         coroutine = is_coroutine_function(fn)
         self.at_home = False
         self.options = options
-        initializing = options.initializer, options.initargs
-        self.job = Job(fn, star, coroutine, *initializing, options.timeout, machine.cpu_count())
-        self.job = self.job._replace(tasks_per_worker=options.tasks_per_worker, seed=options.seed)
+        given = options.initializer, options.initargs, options.timeout, machine.cpu_count()
+        self.job = Job(fn, star, coroutine, *given, tasks_per_worker=options.tasks_per_worker, seed=options.seed)
         self._deliver = deliver
         done = before.done if before else 0
         total = None if source.total is None else source.total - done
@@ -105,7 +104,7 @@ class Composition:
             self.plan = plan = fitted_to_memory(plan)
             backend = backends.find(plan.backend)(plan.max_workers)
             self.job, crew = with_loops(self.job, backend.crew(), plan.slots)
-            self.driver.move(backend, crew, self.job)
+            self.driver.move(backend, crew, self.job, after=self.job.coroutine and self.options.max_workers is not None)
             self.teacher.begins(backend.capabilities, plan.max_workers)
         elif self.pilot.weighed is not None:
             self.teacher.stays(self.pilot.weighed)
@@ -127,6 +126,7 @@ class Composition:
             self.driver.open()
             while self.driver.finish is None:
                 await self.driver.step_async()
+                self.consider()
             return self.driver.finish
         finally:
             await self.driver.close_async()
@@ -138,7 +138,8 @@ class Composition:
 
     def told_plan(self) -> Plan:
         """The plan as it can be told now: a run that is over before there was anything to decide was a plain loop."""
-        if self.at_home and self.pilot is not None and self.pilot.plan is None and self.driver.finish is not None:
+        undecided = self.at_home and self.pilot is not None and self.pilot.plan is None and not self.job.coroutine
+        if undecided and self.driver.finish is not None:
             return self.plan._replace(
                 reasons=("it was over before anything but a plain loop could have been worth it.",)
             )
@@ -151,7 +152,7 @@ class Composition:
 
     # ---------------------------------------------------------------------------------------------------- inside
 
-    def _begin(self, total: int | None, before: Stopwatch | None) -> tuple[Plan, Pilot | None]:
+    def _begin(self, total: int | None, before: Stopwatch | None) -> tuple[Plan, Any]:
         options = self.options
         if options.backend != "auto":
             return self._as_asked(), None
@@ -162,10 +163,9 @@ class Composition:
         wishes = Wishes(options.max_workers, options.timeout is not None, options.memory_limit is not None)
         able = candidates()
         plan = first_plan(facts, able, wishes)
-        if facts.coroutine or wishes.memory_limit:
-            return plan, None
-        self.at_home = True
-        return plan, Pilot(able, wishes, facts, self.job.fn, total, self._get_ahead)
+        self.at_home = not wishes.memory_limit
+        kind = pilot_of_coroutines() if facts.coroutine else Pilot
+        return plan, kind(able, wishes, facts, self.job.fn, total, self._get_ahead) if self.at_home else None
 
     def _get_ahead(self) -> None:
         """Have the workers that may soon be wanted got ready while the loop goes on."""

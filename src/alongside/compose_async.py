@@ -7,7 +7,6 @@ is driven in a thread beside the loop, so that the loop is never blocked. Must n
 from __future__ import annotations
 
 import asyncio
-import contextvars
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -17,6 +16,7 @@ from alongside.core.model import Block, Delivery
 from alongside.core.options import Options
 from alongside.runtime.callables import is_coroutine_function
 from alongside.runtime.feeder import Feeder, is_async
+from alongside.runtime.loops import run_beside
 from alongside.runtime.results import Values
 from alongside.runtime.source import Source
 from alongside.runtime.stream import Inbox, Stream
@@ -45,8 +45,10 @@ async def _stream(
 ) -> AsyncIterator[Any]:
     inbox = Inbox()
     made, feeder = _compose(fn, iterables, options, inbox, ordered=ordered, eager=eager)
-    chosen = stream_async if _lives_in_loop(fn, options) else partial(_stream_beside, made)
-    deliveries = chosen(made.driver, inbox, feeder)
+    if _lives_in_loop(fn, options):
+        deliveries = stream_async(made.driver, inbox, made.consider, feeder)
+    else:
+        deliveries = _stream_beside(made, inbox, feeder)
     try:
         async for several in deliveries:
             for value in _values(several, options):
@@ -83,9 +85,7 @@ def _values(deliveries: Sequence[Delivery], options: Options) -> Iterator[Any]:
 # ------------------------------------------------------------------------------------------------ beside the loop
 
 
-async def _stream_beside(
-    made: Composition, _driver: object, inbox: Inbox, feeder: Feeder | None
-) -> AsyncIterator[list[Delivery]]:
+async def _stream_beside(made: Composition, inbox: Inbox, feeder: Feeder | None) -> AsyncIterator[list[Delivery]]:
     """As `stream_async`, driven in a thread."""
     deliveries = iter(Stream(made.driver, inbox, made.consider, pulls=feeder is None))
     tasks = [asyncio.create_task(feeder.feed(made.driver))] if feeder else []
@@ -99,12 +99,9 @@ async def _stream_beside(
 
 async def _beside(work: Callable[[], Any], made: Composition) -> Any:
     """Run `work` in a thread. If this is cancelled the run is stopped, and the thread waited for."""
-    context = contextvars.copy_context()
-    thread = asyncio.ensure_future(asyncio.get_running_loop().run_in_executor(None, context.run, work))
-    try:
-        return await asyncio.shield(thread)
-    except asyncio.CancelledError:
+
+    def stop() -> None:
         made.driver.stop()
         made.driver.nudge()
-        await asyncio.wait([thread])
-        raise
+
+    return await run_beside(work, stop)

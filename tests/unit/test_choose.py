@@ -103,3 +103,24 @@ def test_more_workers_never_make_waiting_slower_by_the_model() -> None:
 )
 def test_seconds_in_words(seconds: float, text: str) -> None:
     assert span(seconds) == text
+
+
+COROUTINES = Facts(100, 1000, wall=0.02, cpu=0.0001, kept=0.0001, coroutine=True, cpus=2)
+
+
+@pytest.mark.parametrize(
+    ("facts", "backend", "said"),
+    [
+        (COROUTINES, "asyncio", "the others go on"),
+        (COROUTINES._replace(cpu=0.003, kept=0.003), "processes", "for 3 ms, computing"),
+        (COROUTINES._replace(kept=0.01), "processes", "for 10 ms, blocking"),
+        (COROUTINES._replace(cpu=0.003, kept=0.003, cpus=1), "asyncio", "for 3 ms, computing"),
+        (COROUTINES._replace(cpu=0.003, kept=0.003, unpicklable="it holds a lock"), "asyncio", "it holds a lock"),
+        (COROUTINES._replace(cpu=0.003, kept=0.003, tasks_left=5), "asyncio", "the others go on"),
+    ],
+)
+def test_coroutines_go_to_several_loops_when_they_keep_one_busy(facts: Facts, backend: str, said: str) -> None:
+    plan = choose(facts, candidates())
+    assert plan.backend == backend
+    assert said in " ".join(plan.reasons)
+    assert (plan.max_workers, plan.slots) == ((2, 100) if backend == "processes" else (100, 1))

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from alongside.core.events import Crew, Event, Lost, Unfit
+from alongside.core.events import Blocked, Crew, Event, Lost, Unfit
 from alongside.core.lanes import SLOTS
 from alongside.core.model import Batch, Death, Job, Running
 from alongside.core.ports import Capabilities
 
 if TYPE_CHECKING:
+    from alongside.workers.loopwatch import Place
     from alongside.workers.slots import Slots
 
 
@@ -34,10 +35,12 @@ class AsyncioBackend:
         return Crew(1, slots=max(self._limit, 2), watches_timeout=True, name=self.name)
 
     def open(self, job: Job) -> None:
+        from alongside.workers.loopwatch import LoopWatch
         from alongside.workers.slots import Slots
 
         self._job = job
         self._slots = Slots(job, self._limit)
+        self._watch = LoopWatch(self._kept) if job.coroutine else None
         self._events: list[Event] = []
         self._worker = 0
 
@@ -82,5 +85,11 @@ class AsyncioBackend:
     def close(self) -> None:
         raise NotImplementedError("this backend lives in an event loop: use close_async")
 
+    def _kept(self, place: Place, seconds: float) -> None:
+        self._events.append(Blocked(self._worker, *place, seconds))
+        self.wake()
+
     async def close_async(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
         await self._slots.close()

@@ -16,7 +16,7 @@ from threading import Lock, current_thread, main_thread
 from types import ModuleType
 from typing import Any, ClassVar
 
-from alongside.core.events import Crew, Event, Finished, Lost, Unfit
+from alongside.core.events import Blocked, Crew, Event, Finished, Lost, Unfit
 from alongside.core.model import Batch, Fault, Job, Part, Running
 from alongside.core.ports import Capabilities
 from alongside.workers import channel as wire
@@ -242,6 +242,8 @@ class ProcessesBackend:
             self._unreadable(number, frame)
         elif frame.kind == wire.IN_HAND:
             process.page[OFFSET], process.page[BATCH], process.page[SINCE] = frame.a, frame.b, frame.c
+        elif frame.kind == wire.BLOCKED:
+            self._events.append(Blocked(number, *pickle.loads(frame.body)))
         elif frame.kind == wire.RELEASE:
             self._take_leases_back(process, pickle.loads(frame.body))
         elif frame.kind == wire.UNFIT and frame.a == self._job.a:  # not so what a warm worker says of an earlier job

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from alongside.core.lanes import lanes
 from alongside.core.ports import Capabilities
 
 WAITERS = 32
@@ -27,7 +28,10 @@ PARALLEL_INSIDE = 1.3
 
 
 class Facts(NamedTuple):
-    """What was measured about a function and where it runs. Seconds and bytes, per task where not said otherwise."""
+    """What was measured about a function and where it runs. Seconds and bytes, per task where not said otherwise.
+
+    `kept`: for how long a coroutine keeps its event loop from the others, computing or blocked.
+    """
 
     tasks_seen: int = 0
     tasks_left: int | None = None
@@ -42,6 +46,7 @@ class Facts(NamedTuple):
     pickle_seconds: float = 0.0
     unpicklable: str = ""
     coroutine: bool = False
+    kept: float = 0.0
     cpus: int = 1
     in_worker: bool = False
 
@@ -53,7 +58,7 @@ class Facts(NamedTuple):
     @property
     def busy(self) -> float:
         """Seconds of a task in which it computes or could: what has to take turns for a CPU, or for the GIL."""
-        return self.wall - self.waiting
+        return max(self.wall - self.waiting, self.kept)
 
     @property
     def parallel_inside(self) -> bool:
@@ -98,27 +103,30 @@ Candidates = Mapping[str, Capabilities]
 def choose(facts: Facts, candidates: Candidates, wishes: Wishes = Wishes()) -> Plan:
     """The plan with the least predicted time; a loop in the caller unless something beats it clearly."""
     able = {name: caps for name, caps in candidates.items() if not _why_not(facts, caps, wishes)}
-    sizes = {name: _workers(facts, caps, wishes) for name, caps in able.items()}
-    predictions = {name: predict(facts, caps, sizes[name]) for name, caps in able.items()}
-    home = next((name for name, caps in able.items() if caps.in_caller), None)
+    sizes = {name: _size(facts, caps, wishes) for name, caps in able.items()}
+    predictions = {name: predict(facts, caps, *sizes[name]) for name, caps in able.items()}
+    home = next(
+        (name for name, caps in able.items() if caps.in_caller or (facts.coroutine and caps.in_event_loop)), None
+    )
     best = min(predictions, key=lambda name: predictions[name])
     if home is not None and predictions[best] > MARGIN * predictions[home]:
         best = home
     reasons = _reasons(facts, best, able, predictions, home)
-    return Plan(best, sizes[best], (*reasons, *_excluded(facts, candidates, wishes)), predictions)
+    workers, slots = sizes[best]
+    return Plan(best, workers, (*reasons, *_excluded(facts, candidates, wishes)), predictions, slots)
 
 
-def predict(facts: Facts, caps: Capabilities, workers: int) -> float:
-    """Seconds the tasks left would take with this many workers."""
+def predict(facts: Facts, caps: Capabilities, workers: int, slots: int = 1) -> float:
+    """Seconds the tasks left would take with this many workers, and so many coroutines side by side in each."""
     left, wall = facts.left, facts.wall
     if caps.in_caller:
         return left * wall
-    lanes = max(1, min(workers, left))
-    busy = lanes if caps.overlaps_waiting or caps.escapes_gil or caps.runs_coroutines_together else 1
-    bounds = [left * wall / busy, left * _cpu_use(facts) / min(lanes, facts.cpus)]
+    side_by_side = max(1, min(workers * slots, left))
+    busy = side_by_side if caps.overlaps_waiting or caps.escapes_gil or caps.runs_coroutines_together else 1
+    bounds = [left * wall / busy, left * _cpu_use(facts) / min(side_by_side, facts.cpus)]
     if not caps.escapes_gil and facts.gil_held is not False:
         bounds.append(left * facts.busy)  # one thread computes at a time
-    return caps.start_seconds * min(lanes, facts.cpus) + max(bounds) + left * _sending(facts, caps)
+    return caps.start_seconds * min(workers, side_by_side, facts.cpus) + max(bounds) + left * _sending(facts, caps)
 
 
 def _cpu_use(facts: Facts) -> float:
@@ -129,6 +137,13 @@ def _sending(facts: Facts, caps: Capabilities) -> float:
     """Seconds per task for getting it there and back; small tasks share the cost of a batch."""
     batch = max(1.0, min(0.004 / facts.wall, 1000.0)) if facts.wall > 0 else 1000.0
     return caps.task_seconds / batch + (facts.pickle_seconds if caps.needs_pickling else 0.0)
+
+
+def _size(facts: Facts, caps: Capabilities, wishes: Wishes) -> tuple[int, int]:
+    """Workers, and coroutines side by side in each."""
+    if facts.coroutine and caps.loops_apart:
+        return lanes(wishes.max_workers, facts.cpus)
+    return _workers(facts, caps, wishes), 1
 
 
 def _workers(facts: Facts, caps: Capabilities, wishes: Wishes) -> int:
@@ -150,7 +165,7 @@ def _why_not(facts: Facts, caps: Capabilities, wishes: Wishes) -> str:
     """Why a backend cannot be taken at all; empty if it can."""
     if caps.runs_coroutines_together and not facts.coroutine:
         return "it runs coroutines, and this is an ordinary function"
-    if facts.coroutine and not caps.runs_coroutines_together:
+    if facts.coroutine and not (caps.runs_coroutines_together or caps.loops_apart):
         return "it would run this async function's coroutines one at a time per worker"
     if caps.needs_pickling and facts.unpicklable:
         return facts.unpicklable
@@ -178,9 +193,9 @@ def _reasons(
     facts: Facts, best: str, able: Candidates, predictions: Mapping[str, float], home: str | None
 ) -> tuple[str, ...]:
     caps = able[best]
-    if facts.coroutine:
-        return ("the function is async: while one call waits, the others go on in the same event loop.",)
-    told = [_nature(facts)]
+    if facts.coroutine and (best == home or not facts.kept):
+        return ("the function is async: while one call waits, the others go on in the same event loop.", *_kept(facts))
+    told = [_nature(facts)] if not facts.coroutine else list(_kept(facts))
     if caps.in_caller:
         told.append(_why_stay(facts, predictions, home))
     else:
@@ -188,6 +203,14 @@ def _reasons(
     if facts.in_worker:
         told.append("this already runs inside a worker, so only the CPUs that are left are used.")
     return tuple(told)
+
+
+def _kept(facts: Facts) -> tuple[str, ...]:
+    """What a coroutine does to the others in its loop, where that is worth a word."""
+    if facts.kept < 0.0002:
+        return ()
+    doing = "computing" if facts.cpu > 0.5 * facts.kept else "blocking"
+    return (f"each call keeps its event loop from the others for {span(facts.kept)}, {doing}.",)
 
 
 def _nature(facts: Facts) -> str:
@@ -219,7 +242,10 @@ def _why_stay(facts: Facts, predictions: Mapping[str, float], home: str | None) 
 def _why_go(facts: Facts, caps: Capabilities, best: str, predictions: Mapping[str, float], home: str | None) -> str:
     ahead = f"{best} should take about {span(predictions[best])}"
     if home is not None:
-        ahead += f" for the {facts.left} tasks left, a plain loop {span(predictions[home])}"
+        here = "one event loop" if facts.coroutine else "a plain loop"
+        ahead += f" for the {facts.left} tasks left, {here} {span(predictions[home])}"
+    if facts.coroutine:
+        return f"{facts.cpus} loops, one in each process, can do so side by side: {ahead}."
     if facts.waiting > 0.5 * facts.wall:
         return f"waiting can overlap: {ahead}."
     return f"{facts.cpus} CPUs can share the computing: {ahead}."

@@ -186,7 +186,7 @@ class Coordinator:
         self._roster.give(event.worker, event.batch, event.since)
 
     def _on_moved(self, event: ev.Moved) -> None:
-        self._dealer.move(event.crew)
+        self._dealer.move(event.crew, event.after)
 
     # ----------------------------------------------------------------------------------------- outcomes of tasks
 
@@ -328,5 +328,6 @@ _HANDLERS: dict[type, Callable[[Coordinator, Any], None]] = {
     ev.Moved: Coordinator._on_moved,
     ev.Memory: Coordinator._on_memory,
     ev.Adopted: Coordinator._on_adopted,
+    ev.Blocked: lambda coordinator, event: None,
     ev.Tick: lambda coordinator, event: None,
 }

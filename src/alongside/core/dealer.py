@@ -34,10 +34,10 @@ class Dealer:
         """Whether memory is short, so that nothing more is sent while something runs."""
         self._set_reserve()
 
-    def move(self, crew: ev.Crew) -> None:
+    def move(self, crew: ev.Crew, after: bool) -> None:
         """From here on, deal to this crew; what is known of the tasks stays known."""
         known = self._sizer.per_task
-        self._roster.enlist(crew)
+        self._roster.enlist(crew, after)
         self._sizer = Sizer(crew.target_seconds, self._policy.batch_size, crew.most)
         self._sizer.per_task = known
         self._set_reserve()

@@ -88,9 +88,10 @@ class Taken(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """From here on, work goes to another crew; those of the old one finish what they have."""
+    """From here on, work goes to another crew; the old one finishes what it has, and only `after` that it begins."""
 
     crew: Crew
+    after: bool = False
 
 
 class Adopted(NamedTuple):
@@ -101,11 +102,26 @@ class Adopted(NamedTuple):
     since: float
 
 
+class Blocked(NamedTuple):
+    """A coroutine has kept its event loop from all others for so many seconds, in this line of its code.
+
+    Told to observers; it changes nothing.
+    """
+
+    worker: int
+    name: str
+    file: str
+    line: int
+    seconds: float
+
+
 class Tick(NamedTuple):
     """Time has passed."""
 
 
-Event = InputArrived | InputEnded | Finished | Lost | Unfit | Observed | Taken | Moved | Memory | Adopted | Tick
+Event = (
+    InputArrived | InputEnded | Finished | Lost | Unfit | Observed | Taken | Moved | Memory | Adopted | Blocked | Tick
+)
 
 # -------------------------------------------------------------------------------------------------- commands
 

@@ -110,7 +110,7 @@ class Roster:
         """Suspects that are tried together."""
         self._hired = self._present = 0
         """How many were hired in all, and how many of the present crew are in service."""
-        self.crew = crew
+        self.crew, self._after = crew, False
         self.enough = crew.slots
         """Tasks in hand from which a worker of many slots is not sent more."""
 
@@ -143,9 +143,9 @@ class Roster:
 
     # -------------------------------------------------------------------------------------------- coming and going
 
-    def enlist(self, crew: Crew) -> None:
-        """From here on, work goes to this crew; the workers of the old one finish what they have."""
-        self.crew = crew
+    def enlist(self, crew: Crew, after: bool = False) -> None:
+        """From here on, work goes to this crew; the old one finishes what it has, `after` which the new one begins."""
+        self.crew, self._after = crew, after
         self._present = 0
         self._empty.clear()
         self._ahead.clear()
@@ -158,7 +158,11 @@ class Roster:
     @property
     def may_hire(self) -> bool:
         """Whether the crew may have one more."""
-        return self._present < self.crew.max_workers
+        return self._present < self.crew.max_workers and not (self._after and self._draining())
+
+    def _draining(self) -> bool:
+        """Whether workers of an old crew still have something in hand."""
+        return any(worker.crew is not self.crew and worker.flights for worker in self)
 
     def hire(self) -> Worker | None:
         """A new worker, if the crew may have one more."""

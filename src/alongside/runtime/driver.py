@@ -14,6 +14,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol, cast
 
 from alongside.core import events as ev
@@ -86,7 +87,7 @@ class Driver:
         self._open(self.backend)
         self.feed(ev.Tick())
 
-    def move(self, backend: Backend, crew: ev.Crew, job: Job | None = None) -> None:
+    def move(self, backend: Backend, crew: ev.Crew, job: Job | None = None, after: bool = False) -> None:
         """From here on, work goes to another backend. What the old one has in hand it finishes, unless that would be in
         this thread, which now has other things to do: what it has not begun yet is then sent again.
         """
@@ -94,7 +95,7 @@ class Driver:
             self._job = job or self._job
             self._open(backend)
             old, self.backend = self.backend, backend
-            self.feed(ev.Moved(crew))
+            self.feed(ev.Moved(crew, after))
             if old.capabilities.in_caller:
                 for worker in [w for w, home in self._homes.items() if home is old]:
                     old.kill(worker)
@@ -170,8 +171,19 @@ class Driver:
 
     async def pump_async(self) -> None:
         """As `pump`, in the event loop the backend lives in."""
-        backend = cast(AsyncBackend, self.backend)
-        self.absorb(await backend.wait_async(self._patience()))
+        self.absorb(await self._wait_async(self.backend, self._patience()))
+        for old in list(self._lingering):
+            self.absorb(await self._wait_async(old, 0.0))
+            self._let_go_if_done(old)
+        self._look_at_memory()
+
+    async def _wait_async(self, backend: Backend, timeout: float) -> Sequence[ev.Event]:
+        """Wait for events without blocking the loop: of a backend that does not live in it, in a thread beside it."""
+        if backend.capabilities.in_event_loop:
+            return await cast(AsyncBackend, backend).wait_async(timeout)
+        from alongside.runtime.loops import run_beside
+
+        return await run_beside(partial(backend.wait, timeout), backend.wake)
 
     def pull(self) -> None:
         """Take items from the input, if the coordinator wants any. In the caller's own thread."""

@@ -10,6 +10,7 @@ from time import perf_counter, process_time, thread_time
 from typing import Any
 
 from alongside.core.choose import Candidates, Facts, Plan, Wishes, choose
+from alongside.core.lanes import lanes
 from alongside.core.model import Block, Delivery
 from alongside.runtime.clocks import run_delay
 from alongside.runtime.probe import GilWatch, Weight
@@ -158,12 +159,20 @@ def _replace(facts: Facts, **changes: Any) -> Facts:
     return facts._replace(**changes)
 
 
+def pilot_of_coroutines() -> Any:
+    """The pilot of a run of coroutines; loads `asyncio`."""
+    from alongside.runtime.pilot_async import CoroutinePilot
+
+    return CoroutinePilot
+
+
 def first_plan(facts: Facts, candidates: Mapping[str, Any], wishes: Wishes) -> Plan:
     """Where an automatic run begins, before anything was measured."""
     if wishes.memory_limit:
         killable = next(name for name, caps in candidates.items() if caps.killable)
         reason = "only there can a task over its memory limit be ended."
-        return Plan(killable, wishes.max_workers or facts.cpus, (reason,))
+        workers, slots = lanes(wishes.max_workers, facts.cpus) if facts.coroutine else (wishes.max_workers, 1)
+        return Plan(killable, workers or facts.cpus, (reason,), slots=slots)
     if facts.coroutine:
         return choose(facts, candidates, wishes)
     home = next(name for name, caps in candidates.items() if caps.in_caller)

@@ -160,6 +160,7 @@ class Stream:
             self._opened.set()
             while self._driver.finish is None:
                 await self._driver.pump_async()
+                self._consider()
         finally:
             await self._driver.close_async()
 

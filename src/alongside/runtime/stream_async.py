@@ -7,7 +7,7 @@ a task behind: leaving the stream cancels what still runs and waits for its clea
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from alongside.core import events as ev
 from alongside.core.model import Delivery, size
@@ -16,16 +16,19 @@ from alongside.runtime.feeder import Feeder
 from alongside.runtime.stream import Inbox
 
 
-async def stream_async(driver: Driver, inbox: Inbox, feeder: Feeder | None = None) -> AsyncIterator[list[Delivery]]:
+async def stream_async(
+    driver: Driver, inbox: Inbox, consider: Callable[[], None], feeder: Feeder | None = None
+) -> AsyncIterator[list[Delivery]]:
     """As `Stream`, in the running event loop; leaving it cancels what still runs and waits for its cleanup.
 
-    `feeder`, where given, takes the input for the driver. What the run ended in is the driver's `finish`.
+    `feeder`, where given, takes the input for the driver; `consider` is called after each of its steps. What the run
+    ended in is the driver's `finish`.
     """
     changed = asyncio.Event()
     inbox.changed = driver.on_finish = changed.set
     driver.pumped = feeder is not None
     driver.open()
-    pump = asyncio.create_task(_pump(driver, changed))
+    pump = asyncio.create_task(_pump(driver, changed, consider))
     tasks = [pump, asyncio.create_task(feeder.feed(driver))] if feeder else [pump]
     try:
         while True:
@@ -53,9 +56,10 @@ async def end_tasks(tasks: list[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _pump(driver: Driver, changed: asyncio.Event) -> None:
+async def _pump(driver: Driver, changed: asyncio.Event, consider: Callable[[], None]) -> None:
     try:
         while driver.finish is None:
             await (driver.pump_async() if driver.pumped else driver.step_async())
+            consider()
     finally:
         changed.set()

@@ -145,7 +145,7 @@ class Worker:
                 raise self._misfit
             self._job = Job(unpack(frame, self._leases), self)
         except BaseException as error:
-            self._send(Frame(UNFIT, frame.a, body=_encode(error)))
+            self.send(Frame(UNFIT, frame.a, body=_encode(error)))
 
     def _on_end(self, frame: Frame) -> None:
         ended = self._job is None or self._job.close()
@@ -164,7 +164,7 @@ class Worker:
             items = unpack(frame, self._leases)
         except BaseException as error:
             page[OFFSET] = 0
-            self._send(Frame(UNREADABLE, frame.a, frame.b, alone, _encode(error)))
+            self.send(Frame(UNREADABLE, frame.a, frame.b, alone, _encode(error)))
             return
         runner = self._job.runner
         items = placed(self._job.seed, frame.d, items)
@@ -227,23 +227,23 @@ class Worker:
         self._sent += 1
         if len(values) > 1 and not plain and not always_loads(data, buffers):
             self._kept.append((self._sent, batch, offset, values, took))
-        self._send(frame)
+        self.send(frame)
 
     def _send_fault(self, batch: int, offset: int, error: BaseException, took: float, seconds: float) -> None:
         body = _pickle.dumps((_encode(error), took, seconds), 5)
-        self._send(Frame(FAULT, batch, offset, body=body))
+        self.send(Frame(FAULT, batch, offset, body=body))
 
-    def _send(self, frame: Frame) -> None:
+    def send(self, frame: Frame) -> None:
         with self._sending:
             self._channel.send(frame)
 
     def _tell(self, fields: list[int]) -> None:
-        self._send(Frame(IN_HAND, fields[OFFSET], fields[BATCH_FIELD], fields[SINCE]))
+        self.send(Frame(IN_HAND, fields[OFFSET], fields[BATCH_FIELD], fields[SINCE]))
 
     def _return_leases(self) -> None:
         """Tell the parent which of its segments are not used any more, so that it can write them again."""
         if released := self._leases.released():
-            self._send(Frame(RELEASE, body=_pickle.dumps(released, 5)))
+            self.send(Frame(RELEASE, body=_pickle.dumps(released, 5)))
 
 
 _HANDLERS = {
@@ -271,7 +271,7 @@ class Job:
             from alongside.workers.coroutines import Coroutines
 
             job = model.Job(fn, star, coroutine=True, timeout=timeout, slots=slots, seed=self.seed)
-            self.runner = self.coroutines = Coroutines(job, worker.emit, worker._page)
+            self.runner = self.coroutines = Coroutines(job, worker, worker._page)
         else:
             call = self._seeded(fn, caller(fn, star))
             self.runner = Runner(call, worker.emit, worker._page, always_timed=timeout is not None)

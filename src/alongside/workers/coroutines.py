@@ -14,30 +14,44 @@ worker. It costs half a microsecond per step.
 
 from __future__ import annotations
 
+import _pickle
 import asyncio
 import threading
-from _thread import allocate_lock
+from _thread import allocate_lock, get_ident
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from time import monotonic_ns
 from types import coroutine
-from typing import Any
+from typing import Any, Protocol
 
 from alongside.core.model import Job
-from alongside.workers.channel import END, Channel, Frame
+from alongside.workers.channel import BLOCKED, END, Channel, Frame
 from alongside.workers.eventloop import new_loop
+from alongside.workers.loopwatch import LONG, Place, at_work
 from alongside.workers.page import FIELDS, ToldPage
 from alongside.workers.runner import BATCH, OFFSET, SINCE, STEP
 from alongside.workers.slots import Slots
 
-LONG = 5_000_000
+MOMENT = 5_000_000
 """Nanoseconds that a coroutine keeps the loop from which on the parent is told of it, where it cannot read the page."""
+
+
+class Emitter(Protocol):
+    """The worker: what sends results and frames to the parent."""
+
+    def emit(self, batch: int, stretches: list[Any], broken: list[Any], seconds: float) -> None: ...
+
+    def send(self, frame: Frame) -> None: ...
 
 
 class Coroutines:
     """Runs batches of coroutines, up to `job.slots` at once. Made, run and closed in the worker's main thread."""
 
-    def __init__(self, job: Job, emit: Any, page: Any) -> None:
-        self._emit = emit
+    def __init__(self, job: Job, worker: Emitter, page: Any) -> None:
+        self._emit = worker.emit
+        self._send = worker.send
+        self._thread = get_ident()
+        self._keeps: tuple[int, Place, int] | None = None
+        """Since when a coroutine has kept the loop, where, and until when at least."""
         self._told = page if isinstance(page, ToldPage) else None
         self._page = [0] * FIELDS if self._told else page  # to tell of each step would cost a message each
         self._lock = allocate_lock()
@@ -64,14 +78,26 @@ class Coroutines:
         with self._lock:
             if self._told is not None:
                 self._tell(self._told)
+            self._look_on()
             for done in self._slots.finished(0):
                 stretches = [(part.offset, part.values, part.seconds) for part in done.parts]
                 broken = [(fault.offset, fault.exception, fault.seconds) for fault in done.faults]
                 self._emit(done.batch, stretches, broken, done.seconds)
 
+    def _look_on(self) -> None:
+        """Note which coroutine keeps the loop for long; tell the parent where and how long, once it does no more."""
+        offset, step, now = self._page[OFFSET], self._page[STEP], monotonic_ns()
+        if self._keeps is not None and (not offset or step != self._keeps[0]):
+            (_, place, until), since = self._keeps, self._keeps[0]
+            self._keeps = None
+            self._send(Frame(BLOCKED, body=_pickle.dumps((*place, (until - since) * 1e-9), 5)))
+        if offset and now - step > LONG * 1e9:
+            found = self._keeps[1] if self._keeps is not None else at_work(self._thread)[1]
+            self._keeps = (step, found, now) if found is not None else None
+
     def _tell(self, page: ToldPage) -> None:
         """Tell of a coroutine that keeps the loop for long, and when it does no more."""
-        offset, long = self._page[OFFSET], monotonic_ns() - self._page[STEP] > LONG
+        offset, long = self._page[OFFSET], monotonic_ns() - self._page[STEP] > MOMENT
         if offset and long:
             page[BATCH], page[SINCE], page[STEP] = self._page[BATCH], self._page[SINCE], self._page[STEP]
             page[OFFSET] = offset

@@ -1,0 +1,116 @@
+"""How late an event loop runs what is due, and which coroutine it is that keeps it.
+
+Owns a timer in the loop, and, from the first time that this timer was very late, a thread that looks at what the loop's
+thread is doing. Must never touch a coroutine.
+
+Why a thread only then: most loops are never blocked, and then there is none. So the first block of a run is counted but
+not named, unless it lasts while the thread is already there; a function that blocks does so again with the next task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from collections.abc import Callable
+from time import monotonic
+from types import FrameType
+from typing import Any, NamedTuple
+
+BEAT = 0.02
+"""Seconds between two beats of the timer."""
+
+LONG = 0.1
+"""Seconds for which one coroutine must have kept the loop to be told of."""
+
+_OURS = __name__.rpartition(".")[0].partition(".")[0] + "."
+_MACHINERY = (_OURS, "asyncio.", "uvloop", "threading", "concurrent.", "contextvars", "importlib.", "runpy")
+
+
+class Place(NamedTuple):
+    """Where a coroutine keeps its loop: its name, and the file and line of its code that has not come back."""
+
+    name: str
+    file: str
+    line: int
+
+
+class LoopWatch:
+    """Watches the running event loop until it is closed. `late`: the seconds for which it could not do what was due.
+
+    `tell(place, seconds)` is called in the loop's thread, after a coroutine has kept it for long.
+    """
+
+    def __init__(self, tell: Callable[[Place, float], None] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._tell = tell
+        self._watched = threading.get_ident()
+        self._looker: threading.Thread | None = None
+        self._closed = threading.Event()
+        self._found: tuple[Place, float] | None = None
+        self._due = monotonic() + BEAT
+        self._timer = self._loop.call_later(BEAT, self._beat)
+        self.late = 0.0
+
+    def close(self) -> None:
+        """Stop watching; its thread, if there is one, has ended when this returns."""
+        self._timer.cancel()
+        self._closed.set()
+        if self._looker is not None:
+            self._looker.join()
+
+    def _beat(self) -> None:
+        now = monotonic()
+        late, self._due = max(0.0, now - self._due), now + BEAT
+        self._timer = self._loop.call_later(BEAT, self._beat)
+        self.late += late
+        found, self._found = self._found, None
+        if found is not None and self._tell is not None:
+            self._tell(found[0], now - found[1])
+        elif late > LONG and self._looker is None and self._tell is not None:
+            self._looker = threading.Thread(target=self._look_on, name="alongside-loop-watch", daemon=True)
+            self._looker.start()
+
+    def _look_on(self) -> None:
+        """Whenever the beat is overdue: is it the same coroutine all the while?"""
+        suspect, since = 0, 0.0
+        while not self._closed.wait(BEAT):
+            now = monotonic()
+            if now < self._due:
+                suspect = 0
+                continue
+            seen, place = at_work(self._watched)
+            if seen != suspect:
+                suspect, since = seen, now
+            elif place is not None and now - since > LONG:
+                self._found = place, since
+
+
+def at_work(thread: int) -> tuple[int, Place | None]:
+    """Which call of the user's outermost code is on this thread's stack (a number that tells it from others), and
+    where in it; 0 and None where there is none."""
+    frame: FrameType | None = sys._current_frames().get(thread)
+    outermost: FrameType | None = None
+    while frame is not None:
+        if _is_the_users(frame):
+            outermost = frame
+        elif outermost is not None and _is_the_loops(frame):
+            break
+        frame = frame.f_back
+    if outermost is None:
+        return 0, None
+    code = outermost.f_code
+    return id(outermost), Place(code.co_qualname, code.co_filename, outermost.f_lineno)
+
+
+def _is_the_users(frame: FrameType) -> bool:
+    return not _module(frame).startswith(_MACHINERY)
+
+
+def _is_the_loops(frame: FrameType) -> bool:
+    return _module(frame).startswith((_OURS + "workers.", "asyncio."))
+
+
+def _module(frame: FrameType) -> str:
+    name: Any = frame.f_globals.get("__name__", "")
+    return name if isinstance(name, str) else ""

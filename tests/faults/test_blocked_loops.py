@@ -1,0 +1,186 @@
+"""A coroutine that blocks its loop is named with file and line; one that computes is given more loops."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import alongside
+from alongside import compose
+from alongside.core import events as ev
+from alongside.observe import watchers
+from alongside.runtime.driver import Driver
+from tests.conftest import own_threads
+from tests.faults.support import count
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[ev.Blocked]:
+    """What observers are told of blocked loops."""
+    heard: list[ev.Blocked] = []
+
+    class Listener:
+        def on_event(self, event: ev.Event, now: float) -> None:
+            if isinstance(event, ev.Blocked):
+                heard.append(event)
+
+        def on_command(self, command: ev.Command, now: float) -> None: ...
+
+        def close(self) -> None: ...
+
+    before = watchers.watchers
+    monkeypatch.setattr(compose, "watchers", lambda *given: [*before(*given), Listener()])
+    return heard
+
+
+def slow_helper() -> None:
+    time.sleep(0.15)  # the fault that is looked for
+
+
+async def blocks(x: int) -> int:
+    await asyncio.sleep(0)
+    if x % 3 == 0:
+        slow_helper()
+    return x
+
+
+async def only_waits(x: int) -> int:
+    await asyncio.sleep(0.3 if x < 3 else 0)
+    return x
+
+
+async def many_short_ones(x: int) -> int:
+    await asyncio.sleep(0.01)
+    time.sleep(0.005)
+    return x
+
+
+HERE = blocks.__code__.co_firstlineno
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "processes"])
+def test_one_that_blocks_its_loop_is_named(backend: str, told: list[ev.Blocked]) -> None:
+    alongside.map(blocks, range(30), backend=backend, max_workers=4)
+    assert {(event.name, event.file, event.line - HERE) for event in told} == {("blocks", __file__, 3)}
+    assert all(0.1 < event.seconds < 20 for event in told)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "processes"])
+@pytest.mark.parametrize("fn", [only_waits, many_short_ones])
+def test_others_are_not_named(backend: str, fn: Any, told: list[ev.Blocked]) -> None:
+    alongside.map(fn, range(100), backend=backend, max_workers=100)
+    assert not told
+
+
+def test_a_loop_that_is_not_blocked_is_watched_by_no_thread() -> None:
+    seen: set[str] = set()
+
+    async def looks(x: int) -> None:
+        await asyncio.sleep(0.001)
+        seen.update(own_threads())
+
+    alongside.map(looks, range(300), max_workers=10)
+    assert not seen
+
+
+# ------------------------------------------------------------------------------------------------ to several loops
+
+
+async def computes(x: int) -> int:
+    await asyncio.sleep(0.005)
+    end = time.thread_time() + 0.003
+    while time.thread_time() < end:
+        pass
+    return x
+
+
+async def numbers(count: int) -> AsyncIterator[int]:
+    for number in range(count):
+        yield number
+
+
+async def awaited(n: int) -> list[int]:
+    return await alongside.amap(computes, range(n))
+
+
+async def streamed(count: int) -> list[int]:
+    return [value async for value in alongside.aimap(computes, numbers(count), window=500)]
+
+
+def lazily(count: int) -> list[int]:
+    return list(alongside.imap(computes, range(count)))
+
+
+def all_at_once(count: int) -> list[int]:
+    return alongside.map(computes, range(count))
+
+
+WAYS = [all_at_once, lazily, lambda n: asyncio.run(awaited(n)), lambda n: asyncio.run(streamed(n))]
+
+
+@pytest.fixture
+def moves(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The backends that runs have moved to."""
+    found: list[str] = []
+    before = Driver.move
+
+    def move(self: Any, backend: Any, *given: Any, **more: Any) -> None:
+        found.append(backend.name)
+        before(self, backend, *given, **more)
+
+    monkeypatch.setattr(Driver, "move", move)
+    monkeypatch.setattr("alongside.runtime.machine.cpu_count", lambda: 2)
+    return found
+
+
+@pytest.mark.parametrize("way", WAYS, ids=["map", "imap", "amap", "aimap"])
+def test_coroutines_that_compute_are_moved_to_loops_in_several_processes(
+    way: Callable[[int], list[int]], moves: list[str]
+) -> None:
+    assert way(600) == list(range(600))
+    assert moves == ["processes"]
+
+
+def test_what_is_left_of_a_moved_run_ends_with_it(moves: list[str]) -> None:
+    async def main() -> int:
+        taken = 0
+        async for _ in (results := alongside.aimap(computes, numbers(1 << 40))):
+            taken += 1
+            if moves and taken > 300:
+                break
+        await results.aclose()  # type: ignore[attr-defined]  # an async generator
+        return len(asyncio.all_tasks())
+
+    assert asyncio.run(main()) == 1
+    assert moves == ["processes"]
+
+
+def test_coroutines_that_wait_stay_in_one_loop(moves: list[str]) -> None:
+    run = alongside.run(only_waits, range(2000))
+    assert run.plan.backend == "asyncio"
+    assert not moves
+
+
+async def computes_and_counts(tally: str, x: int) -> int:
+    count(tally, 1)
+    await computes(x)
+    count(tally, -1)
+    return x
+
+
+def test_a_given_number_is_kept_while_the_run_moves(moves: list[str], tmp_path: Path) -> None:
+    """What is under way here ends before anything begins elsewhere."""
+    tally = tmp_path / "tally"
+    run = alongside.run(partial(computes_and_counts, str(tally)), range(600), max_workers=8)
+    assert moves == ["processes"]
+    assert (run.plan.max_workers, run.plan.slots) == (2, 4)
+    under_way = list(itertools.accumulate(map(int, tally.read_text().split())))
+    assert max(under_way) <= 8
+    assert under_way[-1] == 0
