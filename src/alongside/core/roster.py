@@ -132,14 +132,18 @@ class Roster:
     def for_trial(self) -> Worker | None:
         """Who can be sent more suspects: somebody who holds nothing else."""
         for worker in self:
-            if worker.on_trial and self._may_be_sent_more(worker) and worker.load < self._together:
+            if (
+                worker.on_trial
+                and self._may_be_sent_more(worker)
+                and worker.load < min(self._together, self.crew.slots)
+            ):
                 return worker
         return next((worker for number in self._empty if not (worker := self._workers[number]).flights), None)
 
     def trial_room(self, worker: Worker) -> int:
         """How many suspects the worker can be sent, all of which it will hold together."""
         worker.on_trial = True
-        return self._together - worker.load
+        return min(self._together, self.crew.slots) - worker.load
 
     # -------------------------------------------------------------------------------------------- coming and going
 
