@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         WorkerLost,
     )
     from alongside.faces.futures import Executor
+    from alongside.faces.pool import Pool, ThreadPool
     from alongside.runtime.results import Run, Stats
     from alongside.workers.seeding import task_seed
 
@@ -37,6 +38,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "alongside.compose_advice": ("Advice",),
     "alongside.faces.futures": ("Executor",),
+    "alongside.faces.pool": ("Pool", "ThreadPool"),
     "alongside.core.choose": ("Facts", "Plan"),
     "alongside.core.model": ("Failure", "Outcome"),
     "alongside.core.retry": ("Backoff",),
@@ -73,9 +75,11 @@ __all__ = [
     "OptionError",
     "Outcome",
     "Plan",
+    "Pool",
     "Run",
     "Stats",
     "TaskTimeout",
+    "ThreadPool",
     "WorkerLost",
     "advise",
     "aimap",

@@ -30,8 +30,9 @@ from alongside.runtime.interrupts import shielded
 from alongside.runtime.lazy import Lazy
 from alongside.runtime.loop import Stopwatch, name_task
 from alongside.runtime.pilot import Pilot, first_plan, pilot_of_coroutines
+from alongside.runtime.pushed import Pushed
 from alongside.runtime.results import Run, Stats, Values
-from alongside.runtime.service import Pushed, Service
+from alongside.runtime.service import Service
 from alongside.runtime.source import Source
 from alongside.runtime.stream import Inbox, Stream
 from alongside.runtime.teaching import Teacher

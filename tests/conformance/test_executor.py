@@ -15,7 +15,8 @@ import pytest
 
 import alongside
 from alongside import backends
-from alongside.runtime.service import Pushed, Service
+from alongside.runtime.pushed import Pushed
+from alongside.runtime.service import Service
 
 NAMES = sorted(set(backends.names()) - {"serial"})
 

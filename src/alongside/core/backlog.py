@@ -75,7 +75,7 @@ class Backlog:
         self.ready += len(items)
         last = self._segments[-1] if self._segments else None
         if last and last.fresh and last.end == start and len(last) < join_below:
-            self._segments[-1] = Segment(last.first, [*last.items[last.position :], *items], fresh=True)
+            self._segments[-1] = Segment(last.first, _joined(last.items[last.position :], items), fresh=True)
         else:
             self._segments.append(Segment(start, items, fresh=True))
 
@@ -134,3 +134,9 @@ class Backlog:
     def counted(self) -> bool:
         """Whether `ready` is what is there: for checks."""
         return self.ready == sum(map(len, self._segments))
+
+
+def _joined(first: Any, second: Any) -> Sequence[Any]:
+    """Both, one after the other; sequences of one kind know best how."""
+    joined: Sequence[Any] = first + second if type(first) is type(second) else [*first, *second]
+    return joined

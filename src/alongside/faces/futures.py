@@ -12,10 +12,12 @@ from concurrent.futures import Executor as StandardExecutor
 from typing import Any
 
 from alongside import compose
-from alongside.faces.calls import call, call_async, veiled
 from alongside.faces.future import Future
+from alongside.faces.sendable import Sendable
+from alongside.runtime.pushed import Pushed
 from alongside.runtime.results import Run
-from alongside.runtime.service import Pushed, Service
+from alongside.runtime.service import Service
+from alongside.workers.calls import call, call_async
 
 
 class Executor(StandardExecutor):
@@ -38,8 +40,7 @@ class Executor(StandardExecutor):
         self._closed = False
         self._broken: BaseException | None = None
         self._service: Service | None = None
-        self._by_value: dict[int, tuple[Any, bytes]] = {}
-        self._pickles = compose.needs_pickling(self._options.backend)
+        self._sendable = Sendable(compose.needs_pickling(self._options.backend))
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
         """Have `fn(*args, **kwargs)` called; a future for its result."""
@@ -49,7 +50,7 @@ class Executor(StandardExecutor):
             if self._closed:
                 raise RuntimeError("cannot schedule new futures after shutdown")
             service = self._service or self._start()
-            future = Future((self._sendable(fn) if self._pickles else fn, args, kwargs), service)
+            future = Future((self._sendable(fn), args, kwargs), service)
             service.push(future)
         return future
 
@@ -74,6 +75,15 @@ class Executor(StandardExecutor):
         if wait:
             service.join()
 
+    def kill_workers(self) -> None:
+        """End at once: the calls that are not done raise `BrokenExecutor`, and no more are taken."""
+        with self._lock:
+            self._closed = True
+            service = self._service
+        if service is not None:
+            service.stop(BrokenExecutor("the workers were killed before this call was done"))
+            service.join()
+
     def _start(self) -> Service:
         source = Pushed()
         service = Service(source, self._ended)
@@ -84,12 +94,3 @@ class Executor(StandardExecutor):
     def _ended(self, error: BaseException | None) -> None:
         """The run is over: of itself only where a worker could not be made ready, or workers died without end."""
         self._broken = error
-
-    def _sendable(self, fn: Callable[..., Any]) -> Any:
-        """A function as its pickle, made once: it is sent as it is when it is first submitted."""
-        fn_and_pickle = self._by_value.get(id(fn))
-        if fn_and_pickle is None:
-            from alongside.transport import pickling
-
-            fn_and_pickle = self._by_value[id(fn)] = fn, veiled(pickling.dumps(fn, what="function"))
-        return fn_and_pickle[1]

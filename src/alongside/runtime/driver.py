@@ -39,7 +39,7 @@ Deliver = Callable[[Sequence[Delivery]], None]
 class Input(Protocol):
     """Where items come from."""
 
-    def take(self, wanted: int) -> tuple[list[Any], bool, BaseException | None]: ...
+    def take(self, wanted: int) -> tuple[Sequence[Any], bool, BaseException | None]: ...
 
 
 class Driver:

@@ -1,7 +1,7 @@
-"""A run without end: calls are pushed one at a time, and each outcome goes to the call it belongs to.
+"""A run without end: calls are pushed, and each outcome goes to the call it belongs to.
 
-Owns the pushed calls that no worker wanted yet, those that were taken, and the thread that waits for events. What an
-executor is made of. Must never decide who runs what: that is the coordinator's, as in any run.
+Owns the thread that waits for events. What an executor and a pool are made of. Must never decide who runs what: that is
+the coordinator's, as in any run.
 """
 
 from __future__ import annotations
@@ -10,79 +10,18 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import BrokenExecutor
-from typing import Any, Protocol
+from typing import Any
 
-from alongside.core.model import Block, Delivery
+from alongside.core.model import Delivery
 from alongside.runtime.driver import HEARTBEAT, Driver
 from alongside.runtime.interrupts import shielded
+from alongside.runtime.pushed import Awaited, Call, Pushed, Stretch
 
 LOOK = 0.001
 """Seconds between two looks of the thread that has stood back: what nobody waits for is late by two of them at most."""
 
 QUIET = 20
 """Looks without a caller at work after which the thread drives again."""
-
-
-class Call(Protocol):
-    """Something pushed: a future."""
-
-    task: Any
-
-    def begin(self) -> bool:
-        """It is about to be sent; False where it was cancelled."""
-
-    def settle(self, value: Any, error: BaseException | None) -> None:
-        """Told once what it came to."""
-
-    def cancel(self) -> bool:
-        """Have it not run, unless it has begun."""
-
-    def done(self) -> bool:
-        """Whether it has an outcome, or was cancelled."""
-
-    def wait(self, timeout: float | None) -> None:
-        """Return when it is done, or after `timeout` seconds."""
-
-
-class Pushed:
-    """The input of a service: the calls that were pushed and not taken yet, and those that were, by their number."""
-
-    total: int | None = None
-
-    def __init__(self) -> None:
-        self.waiting: deque[Call] = deque()
-        self.begun: dict[int, Call] = {}
-        self.closed = False
-        self._taken = 0
-
-    def take(self, wanted: int) -> tuple[list[Any], bool, BaseException | None]:
-        waiting, taken = self.waiting, []
-        while waiting and wanted:
-            call = waiting.popleft()
-            if call.begin():
-                self.begin(call)
-                taken.append(call.task)
-                wanted -= 1
-        return taken, self.closed and not waiting, None
-
-    def begin(self, call: Call) -> None:
-        """Number a call that has been taken."""
-        self.begun[self._taken] = call
-        self._taken += 1
-
-    def cancel(self) -> None:
-        """Cancel what has not begun."""
-        while self.waiting:
-            call = self.waiting.popleft()
-            call.cancel()
-            call.begin()  # those who wait for it are told
-
-    def left(self) -> list[Call]:
-        """Part with every call that has no outcome."""
-        left = [*self.begun.values(), *(call for call in self.waiting if call.begin())]
-        self.begun, self.waiting = {}, deque()
-        return left
 
 
 class Service:
@@ -104,9 +43,10 @@ class Service:
         self._driver: Driver
         self._close: Callable[[], None]
         self._driving = threading.Lock()
-        self._blocked: dict[int, Call] = {}
+        self._blocked: dict[int, Awaited] = {}
         """What each caller waits for who does not drive."""
         self._back = self._alone = False
+        self._feeding = False
         self._turns = 0
         self._failed: BaseException | None = None
         self._call = threading.Lock()
@@ -144,11 +84,25 @@ class Service:
             if not source.waiting and driver.send_alone(call.task, call):
                 call.begin()
                 return
-            source.waiting.append(call)
-            if driver.wanted and driver.coordinator.hungry:
-                driver.pull()
+            if source.over is None:
+                source.waiting.append(call)
+                if driver.wanted and driver.coordinator.hungry:
+                    driver.pull()
+                return
+        call.settle(None, source.over)
 
-    def attend(self, call: Call, timeout: float | None) -> None:
+    def push_all(self, stretch: Stretch) -> None:
+        """Add many tasks at once."""
+        driver, source = self._driver, self._source
+        with driver.lock:
+            if source.over is None:
+                source.waiting.append(stretch)
+                if driver.wanted and driver.coordinator.hungry:
+                    self._feed()
+                return
+        stretch.owed.abandon(source.over)
+
+    def attend(self, call: Awaited, timeout: float | None) -> None:
         """Wait until a call is done, `timeout` seconds at most; drive meanwhile, if nobody else does."""
         until = None if timeout is None else time.monotonic() + timeout
         if self._back and not self._alone and self._driving.acquire(blocking=False):
@@ -183,6 +137,13 @@ class Service:
                 self._driver.backend.wake()
         self._call_back()
 
+    def stop(self, reason: BaseException) -> None:
+        """End at once: what runs is killed where that can be done, and what has no outcome fails with `reason`."""
+        self._failed = self._failed or reason
+        self._driver.stop()
+        self._call_back()
+        self._driver.wake()
+
     def cancel(self) -> None:
         """Cancel the calls that have not begun."""
         with self._driver.lock:
@@ -210,8 +171,9 @@ class Service:
         finally:
             self._tell()
             self._ended(error)
-            for call in self._source.left():
-                call.settle(None, error or BrokenExecutor("the executor ended before this call was run"))
+            with self._driver.lock:
+                self._source.end(error)
+            self._source.abandon()
             self._close()
             self._opened.set()
 
@@ -224,6 +186,7 @@ class Service:
                 self._tell()
                 if len(blocked) == 1 and blocked[0].done() and not self._alone:
                     self._stand_back()
+                del blocked  # a result must not live on here until something else happens
         finally:
             self._driver.close()
 
@@ -247,7 +210,7 @@ class Service:
                 break
             if self._driving.locked() or self._turns != turns:
                 quiet = 0
-            elif self._source.waiting or self._source.begun or self._driver.alone:
+            elif self._source.busy or self._driver.alone:
                 break
             else:
                 quiet += 1
@@ -262,7 +225,7 @@ class Service:
             except RuntimeError:
                 pass  # it has been called already
 
-    def _lead(self, call: Call, until: float | None) -> None:
+    def _lead(self, call: Awaited, until: float | None) -> None:
         """Drive from a caller's thread until its call is done, or time is up."""
         self._turns += 1
         with shielded() as shield:
@@ -293,21 +256,23 @@ class Service:
                 self._feed()
 
     def _feed(self) -> None:
-        if self._source.waiting and self._driver.wanted:
-            self._driver.pull()
+        """Give what is wanted. What is asked for meanwhile is given by the loop, not by one call inside another."""
+        if self._feeding:
+            return
+        self._feeding = True
+        try:
+            while self._source.waiting and self._driver.wanted:
+                self._driver.pull()
+        finally:
+            self._feeding = False
 
     def _tell(self) -> None:
-        begun = self._source.begun
         while self._outbox:
             try:
                 delivery = self._outbox.popleft()
             except IndexError:  # a caller who drives has taken it
                 return
-            if isinstance(delivery, Block):
-                for number, value in enumerate(delivery.values, delivery.start):
-                    begun.pop(number).settle(value, None)
-            else:
-                begun.pop(delivery.index).settle(None, delivery.exception)
+            self._source.settle(delivery)
 
 
 def _answer(call: Call, value: Any) -> None:

@@ -74,14 +74,15 @@ class Runner:
         self._values: list[Any] = []
         self._times: list[float] | None = None
         self._items: Items = ()
+        self._calling = call
         self._first = 0
         self._emitted_at = 0
         self.stopped = False
 
     def run(self, batch: int, offset: int, items: Items) -> None:
-        """Run `items`, which are tasks `offset`, `offset + 1`, … of the batch."""
+        """Run `items`, which are tasks `offset`, `offset + 1`, … of the batch. They may bring their own function."""
         page = self._page
-        self._items = items
+        self._calling, self._items = getattr(items, "brought", None) or (self._call, items)
         if page[BATCH] != batch:
             page[OFFSET] = 0
             page[BATCH] = batch
@@ -99,7 +100,7 @@ class Runner:
                 self._break(error, page[OFFSET] - 1)
         self._each = (monotonic_ns() - begun) // (count or 1)
         self.flush()
-        self._items = ()
+        self._calling, self._items = self._call, ()
         page[OFFSET] = 0
 
     @property
@@ -109,7 +110,7 @@ class Runner:
 
     def close(self) -> None:
         """It runs nothing more: let go of the function."""
-        self._call = self._emit = _nothing
+        self._call = self._calling = self._emit = _nothing
 
     def flush(self) -> None:
         """Hand over what is finished; from any thread."""
@@ -154,13 +155,13 @@ class Runner:
             self._plain(todo, offset)
 
     def _plain(self, todo: Iterable[Any], offset: int) -> None:
-        call, page, append = self._call, self._page, self._values.append
+        call, page, append = self._calling, self._page, self._values.append
         for number, item in enumerate(todo, offset + 1):
             page[OFFSET] = number
             append(call(item))
 
     def _timed(self, todo: Iterable[Any], offset: int) -> None:
-        call, page = self._call, self._page
+        call, page = self._calling, self._page
         self._times = times = []
         before = monotonic_ns()
         flush_at = self._emitted_at + self.hand_over

@@ -4,8 +4,9 @@ Owns what a worker takes over from its parent when it is borrowed, and what it p
 workers: must stay light to import.
 
 Guarantees
-  - A call begins in the caller's working directory, environment (and what marks a worker), module path, `sys.argv` and
-    recursion limit, as they are at that moment, whatever earlier calls did in the same warm worker.
+  - A call begins in the caller's working directory, environment (and what marks a worker), module path, `sys.argv`,
+    recursion limit and key to `multiprocessing` managers, as they are at that moment, whatever earlier calls did in the
+    same warm worker.
   - It begins with the signal handlers, timers, umask and standard streams that the worker was born with.
   - What cannot be put right (a thread left running, a standard descriptor exchanged, a resource limit set, a hundred
     descriptors left open) ends the worker when the call is over; the next call gets another.
@@ -43,7 +44,8 @@ def environment(cpus: int = 1) -> dict[str, str]:
 
 def capture(cpus: int = 1) -> bytes:
     """What a worker should take over from this process now. `cpus`: its share, for what it runs side by side itself."""
-    return _pickle.dumps((folder(), environment(cpus), sys.path, sys.argv, sys.getrecursionlimit()), 5)
+    told = folder(), environment(cpus), sys.path, sys.argv, sys.getrecursionlimit(), _key_to_managers()
+    return _pickle.dumps(told, 5)
 
 
 def folder() -> str | None:
@@ -56,7 +58,7 @@ def folder() -> str | None:
 
 def adopt(captured: bytes) -> None:
     """Take over what the parent captured; raises `OSError` where its folder cannot be entered."""
-    where, environ, path, arguments, depth = _pickle.loads(captured)
+    where, environ, path, arguments, depth, key = _pickle.loads(captured)
     _set_environment(environ)
     if path != sys.path:
         sys.path[:] = path
@@ -64,8 +66,19 @@ def adopt(captured: bytes) -> None:
     sys.argv[:] = arguments
     if sys.getrecursionlimit() != depth:
         sys.setrecursionlimit(depth)
+    if key is not None:
+        from multiprocessing.process import current_process
+
+        current_process().authkey = key
     if where is not None and where != folder():
         os.chdir(where)
+
+
+def _key_to_managers() -> bytes | None:
+    """What opens the connection to a `multiprocessing.Manager`, for its queues and dicts as arguments of tasks."""
+    if "multiprocessing.managers" not in sys.modules:
+        return None
+    return bytes(sys.modules["multiprocessing.process"].current_process().authkey)
 
 
 def _set_environment(wanted: dict[str, str]) -> None:
