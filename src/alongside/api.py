@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from alongside.runtime.callables import is_coroutine_function
 from alongside.runtime.lazy import Lazy, Stretches
-from alongside.runtime.loop import Stopwatch
-from alongside.runtime.source import Source
+from alongside.runtime.opening import Opening
 
 TYPE_CHECKING = False  # the real one costs the import of `typing`, which is longer than most short jobs
 if TYPE_CHECKING:
@@ -40,15 +39,14 @@ def map(fn: Callable[..., Any], *iterables: Iterable[Any], **options: Any) -> li
 
         return compose.values(fn, iterables, options)
     results: list[Any] = []
-    watch, source = _stopwatch(fn, iterables)
-    while not watch.ended:
-        watch.stretch(results)
-        if watch.slow():
-            if watch.computes_long():
-                _get_ahead()
-            from alongside import compose
-
-            return compose.values(fn, iterables, options, (watch, source, results))
+    opening = Opening(fn, iterables, _pilot, _engage, _get_ahead, _stays)
+    try:
+        while not opening.watch.ended:
+            taken_over = opening.stretch(results)
+            if taken_over is not None:
+                return taken_over.values(results)  # type: ignore[no-any-return]
+    finally:
+        opening.close()
     if results and hasattr(results[0], "__await__"):  # `lambda url: fetch(url)`, where fetch is async
         from alongside import compose
 
@@ -75,16 +73,7 @@ def imap(fn: Callable[..., Any], *iterables: Iterable[Any], ordered: bool = True
 
 
 def _imap_auto(fn: Callable[..., Any], iterables: tuple[Iterable[Any], ...]) -> Lazy:
-    watch, source = _stopwatch(fn, iterables)
-
-    def take_over(results: list[Any]) -> Lazy:
-        if watch.computes_long():
-            _get_ahead()
-        from alongside import compose
-
-        return compose.stream(fn, iterables, {}, True, (watch, source, results))
-
-    loop = Stretches(watch, take_over)
+    loop = Stretches(Opening(fn, iterables, _pilot, _engage_lazily, _get_ahead, _stays))
     return Lazy(loop.values(), loop.plan)
 
 
@@ -171,7 +160,25 @@ def _is_plain(fn: object) -> bool:
     return callable(fn) and not is_coroutine_function(fn)
 
 
-def _stopwatch(fn: Callable[..., Any], iterables: tuple[Iterable[Any], ...]) -> tuple[Any, Any]:
-    source = Source(iterables)
-    call = fn if len(iterables) == 1 else (lambda item: fn(*item))
-    return Stopwatch(call, source), source
+def _pilot(opening: Opening) -> Any:
+    from alongside import compose_auto
+
+    return compose_auto.pilot(opening)
+
+
+def _engage(opening: Opening, plan: Any) -> Any:
+    from alongside import compose_auto
+
+    return compose_auto.engage(opening, plan)
+
+
+def _engage_lazily(opening: Opening, plan: Any) -> Any:
+    from alongside import compose_auto
+
+    return compose_auto.engage_lazily(opening, plan)
+
+
+def _stays(fn: Callable[..., Any], facts: Any) -> None:
+    from alongside import compose_auto
+
+    compose_auto.stays(fn, facts)

@@ -28,7 +28,7 @@ from alongside.runtime.callables import is_coroutine_function
 from alongside.runtime.driver import Driver
 from alongside.runtime.interrupts import shielded
 from alongside.runtime.lazy import Lazy
-from alongside.runtime.loop import Stopwatch, name_task
+from alongside.runtime.loop import name_task
 from alongside.runtime.pilot import Pilot, first_plan, pilot_of_coroutines
 from alongside.runtime.pushed import Pushed
 from alongside.runtime.results import Run, Stats, Values
@@ -42,7 +42,10 @@ Deliver = Callable[[Sequence[Delivery]], None]
 
 
 class Composition:
-    """One run, put together and ready to be driven."""
+    """One run, put together and ready to be driven.
+
+    `after`: the plan for what a plain loop has left after so many tasks were `done`.
+    """
 
     def __init__(
         self,
@@ -54,7 +57,8 @@ class Composition:
         star: bool = False,
         ordered: bool = True,
         eager: bool = True,
-        before: Stopwatch | None = None,
+        after: Plan | None = None,
+        done: int = 0,
         clock: Callable[[], float] = time.monotonic,
         watched: bool = False,
     ) -> None:
@@ -64,9 +68,9 @@ class Composition:
         given = options.initializer, options.initargs, options.timeout, machine.cpu_count()
         self.job = Job(fn, star, coroutine, *given, tasks_per_worker=options.tasks_per_worker, seed=options.seed)
         self._deliver = deliver
-        done = before.done if before else 0
         total = None if source.total is None else source.total - done
-        plan, self.pilot = self._begin(source.total, before)
+        self.pilot: Any
+        plan, self.pilot = (after, None) if after else self._begin(source.total)
         self.plan = fitted_to_memory(plan)
         backend = backends.find(self.plan.backend)(self.plan.max_workers)
         self.job, crew = with_loops(self.job, backend.crew(), self.plan.slots)
@@ -153,14 +157,11 @@ class Composition:
 
     # ---------------------------------------------------------------------------------------------------- inside
 
-    def _begin(self, total: int | None, before: Stopwatch | None) -> tuple[Plan, Any]:
+    def _begin(self, total: int | None) -> tuple[Plan, Any]:
         options = self.options
         if options.backend != "auto":
             return self._as_asked(), None
-        in_worker = "ALONGSIDE_WORKER" in os.environ
-        facts = Facts(coroutine=self.job.coroutine, cpus=self.job.cpus, in_worker=in_worker)
-        if before is not None and before.done:
-            facts = _with_what_was_seen(facts, before)
+        facts = base_facts(self.job.cpus)._replace(coroutine=self.job.coroutine)
         wishes = Wishes(options.max_workers, options.timeout is not None, options.memory_limit is not None)
         able = candidates()
         plan = first_plan(facts, able, wishes)
@@ -209,16 +210,9 @@ class Composition:
                     self.driver.close()
 
 
-def _with_what_was_seen(facts: Facts, before: Stopwatch) -> Facts:
-    """The facts, and what the plain loop has shown so far."""
-    n = before.done
-    return facts._replace(
-        tasks_seen=n,
-        wall=before.wall / n,
-        cpu=before.cpu / n,
-        process_cpu=before.process_cpu / n,
-        delayed=before.delayed / n,
-    )
+def base_facts(cpus: int) -> Facts:
+    """What is known before anything has run."""
+    return Facts(cpus=cpus, in_worker="ALONGSIDE_WORKER" in os.environ)
 
 
 FOOTPRINT = 64 << 20
@@ -258,13 +252,11 @@ def candidates() -> Mapping[str, Capabilities]:
     return {name: backends.find(name).capabilities for name in backends.names()}
 
 
-def values(fn: Fn, iterables: tuple[Iterable[Any], ...], given: Mapping[str, Any], before: Any = None) -> list[Any]:
+def values(fn: Fn, iterables: tuple[Iterable[Any], ...], given: Mapping[str, Any]) -> list[Any]:
     """What `map` returns."""
     options = checked(fn, given)
     collect = Values(options.on_error)
-    if before is not None:
-        collect.values = before[2]
-    made = _compose(fn, iterables, options, collect, before)
+    made = _compose(fn, iterables, options, collect)
     made.drive()
     made.conclude()
     return collect.taken()
@@ -292,13 +284,18 @@ def stream(
     iterables: tuple[Iterable[Any], ...],
     given: Mapping[str, Any],
     ordered: bool,
-    before: Any = None,
     watched: bool = False,
 ) -> Lazy:
     """What `imap` returns; with its timeline where it is `watched`."""
     options = checked(fn, given)
     inbox = Inbox()
-    made = _compose(fn, iterables, options, inbox, before, ordered=ordered, eager=False, watched=watched)
+    made = _compose(fn, iterables, options, inbox, ordered=ordered, eager=False, watched=watched)
+    return lazily(made, inbox)
+
+
+def lazily(made: Composition, inbox: Inbox) -> Lazy:
+    """The results of a run as they are taken."""
+    options = made.options
     values = _values_of(Stream(made.driver, inbox, made.consider), made, options)
     return Lazy(values, made.told_plan, made.timeline)
 
@@ -370,11 +367,10 @@ def checked(fn: object, given: Mapping[str, Any]) -> Options:
 
 
 def _compose(
-    fn: Fn, iterables: tuple[Iterable[Any], ...], options: Options, deliver: Deliver, before: Any = None, **how: bool
+    fn: Fn, iterables: tuple[Iterable[Any], ...], options: Options, deliver: Deliver, **how: bool
 ) -> Composition:
-    watch, source = (before[0], before[1]) if before else (None, Source(iterables))
     with shielded():
-        return Composition(fn, source, options, deliver, star=len(iterables) > 1, before=watch, **how)  # type: ignore[arg-type]  # a clock is not in `how`
+        return Composition(fn, Source(iterables), options, deliver, star=len(iterables) > 1, **how)  # type: ignore[arg-type]  # a clock is not in `how`
 
 
 def _finished_run(made: Composition, deliveries: list[Delivery], seconds: float) -> Run:

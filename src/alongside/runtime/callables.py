@@ -26,9 +26,27 @@ def is_coroutine_function(fn: Any) -> bool:
     return False
 
 
+BRIEF = 64
+"""Bytes of bytecode in which nothing that lasts is done without the name of something to call."""
+
+
+def may_take_long(fn: Any) -> bool:
+    """Whether a call may take long, by its code: a short expression that names nothing is done at once (unless
+    what its operators work on is large)."""
+    code = _code(fn)
+    return code is None or bool(code.co_names or code.co_freevars) or len(code.co_code) > BRIEF
+
+
 def _code(fn: Any) -> Any:
     fn = getattr(fn, "__func__", fn)
     return getattr(fn, "__code__", None)
+
+
+def code_of(fn: Any) -> Any:
+    """What stands for the function wherever it is made again (a lambda in a loop, a partial); None if nothing does."""
+    inner = getattr(fn, "func", fn)
+    code = _code(inner) or _code(getattr(type(inner), "__call__", None))  # noqa: B004  (its code is wanted)
+    return code if code is not None else (inner if isinstance(inner, type(len)) else None)
 
 
 def name_of(fn: Any) -> str:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 
 
-def run_delay() -> float:
-    """Seconds this thread has been ready to run without getting a CPU, since it began.
+def run_delay(thread: int | None = None) -> float:
+    """Seconds this thread (or the one with that native id) has been ready to run without a CPU, since it began.
 
     The second number of Linux's `/proc/thread-self/schedstat`. Costs about 10 µs.
     """
+    which = "thread-self" if thread is None else f"self/task/{thread}"
     try:
-        file = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
+        file = os.open(f"/proc/{which}/schedstat", os.O_RDONLY)
     except OSError:
         return 0.0
     try:

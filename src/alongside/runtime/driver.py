@@ -83,7 +83,9 @@ class Driver:
     # -------------------------------------------------------------------------------------------------- life
 
     def open(self) -> None:
-        """Make the backend ready and ask for the first items."""
+        """Make the backend ready and ask for the first items; does nothing the second time."""
+        if self._opened:
+            return
         self._open(self.backend)
         self.feed(ev.Tick())
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from alongside.core.choose import Plan
     from alongside.observe.timeline import Timeline
+    from alongside.runtime.opening import Opening
 
 
 class Lazy:
@@ -45,28 +46,33 @@ class Lazy:
 class Stretches:
     """The plain loop's results, and those of the engine if it takes over."""
 
-    def __init__(self, watch: Any, take_over: Callable[[list[Any]], Lazy]) -> None:
-        self._watch = watch
-        self._take_over = take_over
+    def __init__(self, opening: Opening) -> None:
+        self._opening = opening
         self._engine: Lazy | None = None
 
     def values(self) -> Generator[Any, None, None]:
         """Results, a stretch of the loop at a time."""
-        watch = self._watch
-        while not watch.ended:
-            results: list[Any] = []
-            failed: BaseException | None = None
-            try:
-                watch.stretch(results)
-            except Exception as error:
-                failed = error
-            yield from results
-            if failed is not None:
-                raise failed
-            if watch.slow():
-                self._engine = self._take_over(results)
-                yield from self._engine
-                return
+        opening = self._opening
+        try:
+            while not opening.watch.ended:
+                results: list[Any] = []
+                failed, taken_over = self._stretch(results)
+                yield from results
+                if failed is not None:
+                    raise failed
+                if taken_over is not None:
+                    self._engine = taken_over.stream()
+                    yield from self._engine
+                    return
+        finally:
+            opening.close()
+
+    def _stretch(self, results: list[Any]) -> tuple[BaseException | None, Any]:
+        """What the stretch raised, and what has taken over."""
+        try:
+            return None, self._opening.stretch(results)
+        except Exception as error:
+            return error, None
 
     def plan(self) -> Plan:
         """The engine's, once it is at work."""

@@ -6,13 +6,15 @@ Must never import more than the clock. What it has done counts: nothing is run t
 
 from __future__ import annotations
 
+import sys
+from _thread import allocate_lock, get_native_id
 from time import perf_counter, process_time, thread_time
 
 from alongside.runtime.clocks import run_delay
 
 TYPE_CHECKING = False  # the real one costs the import of `typing`, which is longer than most short jobs
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from alongside.runtime.source import Source
@@ -33,68 +35,174 @@ AHEAD = 0.2
 """Seconds that must be left for worker processes to be got ready before it is certain that they are wanted."""
 
 
+class Spent:
+    """Tasks, and the seconds they took: of the clock, of their thread, of all threads of the process."""
+
+    __slots__ = ("cpu", "process_cpu", "tasks", "wall")
+
+    def __init__(self, tasks: int, wall: float, cpu: float, process_cpu: float) -> None:
+        self.tasks = tasks
+        self.wall = wall
+        self.cpu = cpu
+        self.process_cpu = process_cpu
+
+
 class Stopwatch:
     """Runs `fn` over items, one after another, and says when that has become slow enough to think of something else.
 
     `done` counts the tasks finished, `wall`, `cpu` and `process_cpu` the seconds they took: of the clock, of this
-    thread, and of all threads of this process. `ended` says that the input did.
+    thread, and of all threads of this process. `ended` says that the input did, `relieved` that another thread has
+    taken over whatever was not begun.
+
+    Guarantees: an item goes to the loop or to whoever takes over, never to both and never to none.
+    Assumes: with a GIL, taking one item of a list's iterator, and all that are left, are each one step.
     """
 
     def __init__(self, fn: Callable[[Any], Any], source: Source) -> None:
         self._fn = fn
-        self._source = source
+        self.source = source
         self.done = 0
         self.wall = self.cpu = self.process_cpu = 0.0
+        self._thread = get_native_id()
         self._delay = run_delay()
         self.ended = False
+        self.relieved = False
+        self.since: float | None = None
+        """When the stretch in hand was begun; None between two."""
+        self.cpu_since = self.process_since = 0.0
+        """What the thread and the process had computed by then."""
+        self.last = Spent(0, 0.0, 0.0, 0.0)
+        """What the last stretch took."""
+        self.sample: tuple[Any, Any] | None = None
+        """An item and its result."""
+        self.noted: tuple[float | None, int, float, float, float] = (None, 0, 0.0, 0.0, 0.0)
+        """Of which stretch a note was taken; tasks begun; the clocks of the wall, the thread and the process."""
+        self._turn = allocate_lock()
+        self._first = self._taken = 0
+        self._rest: Iterator[Any] = iter(())
+        self._into: list[Any] = []
+        self._before = 0
+        self._error: BaseException | None = None
 
     def stretch(self, into: list[Any]) -> None:
         """Append the results of the next few tasks: about `LOOK_EVERY` seconds of work.
 
         What a task raises gets a note that names the task; what the input raises comes after the tasks before it.
         """
-        items, self.ended, error = self._source.take(self._size())
-        before = len(into)
-        began, cpu, process = perf_counter(), thread_time(), process_time()
+        with self._turn:
+            if self.relieved:
+                return
+            items, self.ended, self._error = self.source.take(self._size())
+            self._taken, self._rest = len(items), self._shareable(items)
+            self._first, self._into, self._before = self.done, into, len(into)
+            self.cpu_since, self.process_since = thread_time(), process_time()
+            self.since = perf_counter()
         try:
-            into.extend(builtin_map(self._fn, items))
-            if len(into) - before < len(items):
+            into.extend(builtin_map(self._fn, self._rest))
+            with self._turn:
+                cut_short = len(into) - self._before < self._taken
+            if cut_short:
                 raise StopIteration  # which the task raised, and `map` took for its own end
         except Exception as failure:
-            place = len(into) - before
+            place = len(into) - self._before
             name_task(failure, self.done + place, items[place])
             raise
-        self.wall += perf_counter() - began
-        self.cpu += thread_time() - cpu
-        self.process_cpu += process_time() - process
-        self.done += len(items)
-        if error is not None:
-            raise error
+        finally:
+            self._count()
+        if items and self.sample is None:
+            self.sample = items[0], into[self._before]
+        if self._error is not None and not self.relieved:
+            raise self._error
+
+    def _count(self) -> None:
+        """The stretch is over: what it took."""
+        wall, self.since = perf_counter() - (self.since or 0.0), None
+        cpu, process_cpu = thread_time() - self.cpu_since, process_time() - self.process_since
+        self.last = Spent(len(self._into) - self._before, wall, cpu, process_cpu)
+        self.wall += wall
+        self.cpu += cpu
+        self.process_cpu += process_cpu
+        self.done += self.last.tasks
+
+    def note(self, cpu: float) -> None:
+        """Remember, from another thread, how far it is: the tasks from here on may be of another kind."""
+        self.noted = self.since, self.begun(), perf_counter(), cpu, process_time()
+
+    def begun(self) -> int:
+        """Tasks that are finished or in hand; may be asked from another thread than the one that runs them."""
+        finished = len(self._into) - self._before
+        return self._first + min(self._taken, finished + (self.since is not None))
+
+    def kept(self) -> int:
+        """Tasks that are the loop's: all that it has taken, less what it has given up."""
+        return self._first + self._taken
+
+    def relieve(self) -> bool:
+        """Give up what is not begun, to another thread: it is in the source again, and that is the other's now. False
+        where the loop has come to its end by itself.
+
+        The loop goes on with the task it has in hand, if it has one, and begins no other.
+        """
+        with self._turn:
+            rest = list(self._rest)
+            if self.ended and not rest:
+                return False
+            self._taken -= len(rest)
+            self.source.put_back(rest, self.ended, self._error)
+            self.relieved, self.ended = True, False
+            return True
+
+    def resume(self) -> None:
+        """What was given up is the loop's again."""
+        with self._turn:
+            self.relieved = False
 
     @property
     def delayed(self) -> float:
         """Seconds of all those in which this thread was ready to run but had no CPU."""
-        return run_delay() - self._delay
+        return run_delay(self._thread) - self._delay
 
     def slow(self) -> bool:
         """Whether enough time has gone by, and enough is left, to think of something better than a loop."""
-        return self.wall >= PATIENCE and self._left() > WORTH
+        return self.wall >= PATIENCE and self.left() > WORTH
 
     def computes_long(self) -> bool:
         """Whether worker processes will probably be wanted: it computes rather than waits, and will go on for long."""
-        return self.cpu > 0.5 * self.wall and self._left() > AHEAD
+        return self.cpu > 0.5 * self.wall and self.left() > AHEAD
 
-    def _left(self) -> float:
+    def left(self) -> float:
         """Seconds that the tasks left should take; of an input of unknown length as many again as were done."""
         if not self.done:
             return 0.0
-        left = self.done if self._source.total is None else self._source.total - self.done
+        left = self.done if self.source.total is None else self.source.total - self.done
         return left * self.wall / self.done
+
+    @staticmethod
+    def _shareable(items: list[Any]) -> Iterator[Any]:
+        return iter(items) if _gil_enabled() else _Shared(items)
 
     def _size(self) -> int:
         if not self.done:
             return 1
         return max(1, min(int(LOOK_EVERY * self.done / max(self.wall, 1e-9)), 4 * self.done, 1 << 16))
+
+
+class _Shared:
+    """A list's iterator that two threads may take from where there is no GIL."""
+
+    def __init__(self, items: list[Any]) -> None:
+        self._items = iter(items)
+        self._lock = allocate_lock()
+
+    def __iter__(self) -> _Shared:
+        return self
+
+    def __next__(self) -> Any:
+        with self._lock:
+            return next(self._items)
+
+
+_gil_enabled = getattr(sys, "_is_gil_enabled", lambda: True)
 
 
 def name_task(error: BaseException, index: int, item: object, attempts: int = 1) -> BaseException:

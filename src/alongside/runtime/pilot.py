@@ -6,17 +6,25 @@ Owns when to look again. Must never measure by itself (probe.py) or weigh facts 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from time import perf_counter, process_time, thread_time
-from typing import Any
+from time import clock_gettime, perf_counter, process_time, thread_time
+from typing import Any, NamedTuple
 
 from alongside.core.choose import Candidates, Facts, Plan, Wishes, choose
 from alongside.core.lanes import lanes
 from alongside.core.model import Block, Delivery
 from alongside.runtime.clocks import run_delay
-from alongside.runtime.probe import GilWatch, Weight
+from alongside.runtime.loop import LOOK_EVERY, Spent, Stopwatch
+from alongside.runtime.probe import Weight
+from alongside.runtime.watcher import Watcher
 
 PATIENCE = 0.003
 """Seconds of work before anything but the loop is thought of."""
+
+SURPRISE = 5
+"""Times as long as it was made to last from which a stretch is a surprise."""
+
+MOSTLY = 0.8
+"""Share of its time that a task waits from which the GIL does not matter."""
 
 AHEAD = 0.2
 """Seconds of work that must be left for workers to be got ready while the facts are still coming in."""
@@ -25,8 +33,21 @@ WORTH = 0.005
 """Seconds of work that must be left for a look to be worth its cost."""
 
 
+class Tally(NamedTuple):
+    """What a loop has spent so far, seconds in all: by the clock, of this thread, of all threads, and without a CPU."""
+
+    seen: int
+    wall: float
+    cpu: float
+    process_cpu: float
+    delayed: float
+
+
 class Pilot:
-    """Decides, between two batches of the loop, whether to go on in it."""
+    """Decides, while a plain loop goes on, whether to go on in it.
+
+    It counts for itself what the loop spends (`see`), or reads it from a `Stopwatch` (`of_loop`).
+    """
 
     def __init__(
         self,
@@ -44,7 +65,7 @@ class Pilot:
         self._total = total
         self._began = (perf_counter(), thread_time(), process_time(), run_delay())
         self._next_look = PATIENCE
-        self._watch: GilWatch | None = None
+        self._watcher: Watcher | None = None
         self._weight: Weight | None = None
         self._sample: tuple[Any, Any] | None = None
         self._seen = base.tasks_seen
@@ -62,40 +83,32 @@ class Pilot:
 
     def consider(self) -> Plan | None:
         """The plan to move to, when it is time and the facts say so."""
-        spent = self._spent()[0]
+        spent = self._tally().wall
         if spent < self._next_look or self._seen == 0:
             return None
         facts = self.facts()
         if facts.left * facts.wall < WORTH:
             return None
-        if facts.waiting < 0.8 * facts.wall and not self._listened():
+        if facts.waiting < MOSTLY * facts.wall and not self._listened():
             self._get_ahead(facts)
             return None
-        self.weighed = self._weighed(facts)
-        self.plan = plan = choose(self.weighed, self._candidates, self._wishes)
         self._next_look = 2 * spent
-        return None if self._candidates[plan.backend].in_caller else plan
+        return self._better(facts)
 
     def facts(self) -> Facts:
         """What is known now."""
-        wall, cpu, process_cpu, delayed = self._spent()
-        seen = max(self._seen, 1)
-        left = None if self._total is None else max(0, self._total - self._seen)
-        watch, weight = self._watch, self._weight
-        return _replace(
-            self._base,
-            tasks_seen=self._seen,
+        tally = self._tally()
+        seen = max(tally.seen, 1)
+        left = None if self._total is None else max(0, self._total - tally.seen)
+        return self._base._replace(
+            tasks_seen=tally.seen,
             tasks_left=left,
-            wall=wall / seen,
-            cpu=min(cpu, wall) / seen,
-            process_cpu=process_cpu / seen,
-            delayed=delayed / seen,
-            gil_held=watch.held if watch else None,
-            lateness=watch.lateness if watch else None,
-            item_bytes=weight.item_bytes if weight else None,
-            result_bytes=weight.result_bytes if weight else None,
-            pickle_seconds=weight.seconds if weight else 0.0,
-            unpicklable=weight.problem if weight else "",
+            wall=tally.wall / seen,
+            cpu=min(tally.cpu, tally.wall) / seen,
+            process_cpu=tally.process_cpu / seen,
+            delayed=tally.delayed / seen,
+            **self._heard(),
+            **self._weights(),
         )
 
     def verdict(self, seen_as: Callable[[Facts], Facts] = lambda facts: facts) -> Plan:
@@ -105,34 +118,59 @@ class Pilot:
     def settled(self) -> bool:
         """Whether more running would tell more: asks for the GIL to be watched while it goes on."""
         facts = self.facts()
-        return facts.waiting >= 0.8 * facts.wall or self._listened()
+        return facts.waiting >= MOSTLY * facts.wall or self._listened()
 
     def close(self) -> None:
         """Stop measuring."""
         self._prepare = _nothing
-        if self._watch is not None:
-            self._watch.stop()
+        if self._watcher is not None:
+            self._watcher.stop()
 
-    def _spent(self) -> tuple[float, float, float, float]:
-        wall, cpu, process_cpu, delayed = self._began
+    # ---------------------------------------------------------------------------------------------------- inside
+
+    def _tally(self) -> Tally:
+        now = (perf_counter(), thread_time(), process_time(), run_delay())
+        wall, cpu, process_cpu, delayed = (one - began for one, began in zip(now, self._began, strict=True))
         seen, base = self._base.tasks_seen, self._base
-        return (
-            perf_counter() - wall + seen * base.wall,
-            thread_time() - cpu + seen * base.cpu,
-            process_time() - process_cpu + seen * base.process_cpu,
-            run_delay() - delayed + seen * base.delayed,
+        return Tally(
+            self._seen,
+            wall + seen * base.wall,
+            cpu + seen * base.cpu,
+            process_cpu + seen * base.process_cpu,
+            delayed + seen * base.delayed,
         )
 
-    def _leave_out(self, before: tuple[float, float, float, float]) -> None:
+    def _leave_out(self, before: Tally) -> None:
         """What has been spent since `before` is not the function's: begin that much later."""
-        wall, cpu, process_cpu, delayed = (now - then for now, then in zip(self._spent(), before, strict=True))
-        began = self._began
-        self._began = (began[0] + wall, began[1] + cpu, began[2] + process_cpu, began[3] + delayed)
+        spent = [now - then for now, then in zip(self._tally()[1:], before[1:], strict=True)]
+        wall, cpu, process_cpu, delayed = (began + more for began, more in zip(self._began, spent, strict=True))
+        self._began = (wall, cpu, process_cpu, delayed)
+
+    def _better(self, facts: Facts) -> Plan | None:
+        """The plan by these facts, if it is anything but the loop."""
+        self.weighed = self._weighed(facts)
+        self.plan = choose(self.weighed, self._candidates, self._wishes)
+        return None if self._candidates[self.plan.backend].in_caller else self.plan
+
+    def _heard(self) -> dict[str, Any]:
+        watcher = self._watcher
+        return {"gil_held": watcher.held, "lateness": watcher.lateness} if watcher else {}
+
+    def _weights(self) -> dict[str, Any]:
+        weight = self._weight
+        if weight is None:
+            return {}
+        return {
+            "item_bytes": weight.item_bytes,
+            "result_bytes": weight.result_bytes,
+            "pickle_seconds": weight.seconds,
+            "unpicklable": weight.problem,
+        }
 
     def _listened(self) -> bool:
-        if self._watch is None:
-            self._watch = GilWatch()
-        return self._watch.held is not None or self._watch.ended
+        if self._watcher is None:
+            self._watcher = Watcher()
+        return self._watcher.held is not None or self._watcher.ended
 
     def _get_ahead(self, facts: Facts) -> None:
         if not self._prepared and facts.left * facts.wall > AHEAD and facts.cpus > 1:
@@ -142,21 +180,68 @@ class Pilot:
     def _weighed(self, facts: Facts) -> Facts:
         if self._weight is None and self._sample is not None and facts.gil_held is not False:
             self._weight = Weight()
-            before = self._spent()
+            before = self._tally()
             self._weight.measure(self._fn, *self._sample)
             self._leave_out(before)
-            weight = self._weight
-            return facts._replace(
-                item_bytes=weight.item_bytes,
-                result_bytes=weight.result_bytes,
-                pickle_seconds=weight.seconds,
-                unpicklable=weight.problem,
-            )
+            return facts._replace(**self._weights())
         return facts
 
 
-def _replace(facts: Facts, **changes: Any) -> Facts:
-    return facts._replace(**changes)
+class LoopPilot(Pilot):
+    """As `Pilot`, for the loop of a `Stopwatch`; may be asked from another thread while the loop is stuck in a task."""
+
+    def __init__(self, candidates: Candidates, base: Facts, fn: Callable[..., Any], watch: Stopwatch) -> None:
+        super().__init__(candidates, Wishes(), base, fn, watch.source.total)
+        self._watch = watch
+
+    def look(self, watcher: Watcher | None) -> Plan | None:
+        """The plan to move to, if the facts are there and say so."""
+        self._watcher = watcher
+        self._sample = self._watch.sample
+        facts = self.facts()
+        if facts.waiting < MOSTLY * facts.wall and not (
+            watcher is not None and (watcher.ended or watcher.held is not None)
+        ):
+            return None
+        return self._better(facts)
+
+    def _tally(self) -> Tally:
+        watch = self._watch
+        tally = Tally(watch.done, watch.wall, watch.cpu, watch.process_cpu, watch.delayed)
+        return _by_the_newest(tally, self._newest())
+
+    def _newest(self) -> Spent:
+        """The stretch in hand, if there is one, or what of it came after a note was taken, if that is slower. The task
+        in hand takes at least as long as it has taken."""
+        watch, watcher, since = self._watch, self._watcher, self._watch.since
+        if since is None or watcher is None:
+            return watch.last
+        now, cpu, process = perf_counter(), clock_gettime(watcher.clock), process_time()
+        whole = Spent(watch.begun() - watch.done, now - since, cpu - watch.cpu_since, process - watch.process_since)
+        noted, begun, then, cpu_then, process_then = watch.noted
+        if noted != since or now - then < SURPRISE * LOOK_EVERY:
+            return whole
+        part = Spent(watch.begun() - begun + 1, now - then, cpu - cpu_then, process - process_then)
+        return max(whole, part, key=lambda spent: spent.wall / max(spent.tasks, 1))
+
+    def _leave_out(self, before: Tally) -> None:
+        """A stopwatch does not run between two stretches."""
+
+
+def _by_the_newest(tally: Tally, newest: Spent) -> Tally:
+    """The tally, as if all tasks had been like those of the newest stretch, where that tells of slower ones.
+
+    A stretch is made to last half a millisecond by what was seen before. One that lasts much longer has come to tasks
+    of another kind, and those that follow are more likely to be of this kind than of the other.
+    """
+    tasks = newest.tasks
+    if tasks < 1 or newest.wall < SURPRISE * LOOK_EVERY or newest.wall / tasks < tally.wall / max(tally.seen, 1):
+        return tally
+    share = tally.seen / tasks if tally.seen >= tasks else 1.0
+    delayed = max(0.0, min(tally.delayed, newest.wall - newest.cpu))
+    return Tally(
+        max(tally.seen, tasks), newest.wall * share, newest.cpu * share, newest.process_cpu * share, delayed * share
+    )
 
 
 def pilot_of_coroutines() -> Any:

@@ -1,4 +1,4 @@
-"""Taking facts: what a function costs, whether it holds the GIL, what its items weigh.
+"""Taking facts: what a function's items and results weigh, and what it costs to send them.
 
 Owns the measurements. Must never run an item only to find out, and never decide anything.
 """
@@ -6,84 +6,9 @@ Owns the measurements. Must never run an item only to find out, and never decide
 from __future__ import annotations
 
 import pickle
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
-
-from alongside.runtime.clocks import run_delay
-
-NAP = 0.001
-"""Seconds the watching thread sleeps between two samples."""
-
-FEW, MANY = 4, 12
-"""Samples that make a verdict where they agree, and where they do not."""
-
-TRIES = 40
-"""Samples to take at most, those that say nothing included."""
-
-LATE = 0.0003
-"""Seconds from which a sample is late. Measured over half a second each: 50 to 98 % of the samples for parsing with ast
-(which releases the GIL to read its file), 100 % for pure Python and json; 0 to 14 % for hashlib, zlib, numpy, files."""
-
-HELD = 0.4
-"""Share of late samples from which the GIL counts as held."""
-
-
-class GilWatch:
-    """Finds out whether the GIL is held by how late a thread wakes.
-
-    A thread that wants to run while another holds the GIL must wait until the holder is told to let go, one switch
-    interval (5 ms) later; where the holder releases it by itself the thread wakes on time. Time in which this thread
-    had no CPU is not counted: waiting for the GIL is sleep, not that.
-
-    Cost: one thread for the few milliseconds it samples. `time.sleep` rather than a timed lock: it measures the wake
-    alone.
-    """
-
-    def __init__(self) -> None:
-        self.samples: list[float] = []
-        self._stop = False
-        self.ended = False
-        """Whether it has stopped sampling, with a verdict or without: a function that mostly waits gives none."""
-        self._watched = threading.get_ident()
-        self._thread = threading.Thread(target=self._watch, name="alongside-gil-watch", daemon=True)
-        self._thread.start()
-
-    @property
-    def lateness(self) -> float | None:
-        """Seconds late, in the middle of the samples; None until there are enough."""
-        samples = sorted(self.samples)
-        return samples[len(samples) // 2] if len(samples) >= FEW else None
-
-    @property
-    def held(self) -> bool | None:
-        """Whether the GIL was held most of the time; None while not known."""
-        samples = self.samples[:MANY]
-        late = sum(sample > LATE for sample in samples)
-        if len(samples) >= MANY:
-            return late >= HELD * MANY
-        if len(samples) >= FEW and late in (0, len(samples)):
-            return late > 0
-        return None
-
-    def stop(self) -> None:
-        """End the thread; returns when it has ended."""
-        self._stop = True
-        if self._thread is not threading.current_thread():
-            self._thread.join()
-
-    def _watch(self) -> None:
-        clock = time.pthread_getcpuclockid(self._watched)
-        for _ in range(TRIES):
-            if self._stop or self.held is not None:
-                break
-            before, delay, used = time.perf_counter(), run_delay(), time.clock_gettime(clock)
-            time.sleep(NAP)
-            late = time.perf_counter() - before - NAP - (run_delay() - delay)
-            if time.clock_gettime(clock) - used > 0.5 * (NAP + max(late, 0.0)):
-                self.samples.append(late)
-        self.ended = True
 
 
 class Weight:

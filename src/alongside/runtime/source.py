@@ -28,6 +28,16 @@ class Source:
         if self.total is not None:
             self.total -= taken
 
+    @property
+    def movable(self) -> bool:
+        """Whether another thread may take over: what is not a sequence may be bound to the thread it was made in."""
+        return self.total is not None
+
+    def put_back(self, items: list[Any], ended: bool, error: BaseException | None) -> None:
+        """Items that were taken come again, before the others; where the input had ended, its end after them."""
+        if items or ended:
+            self._iterator = _again(items, () if ended else self._iterator, error)
+
     def take(self, wanted: int) -> tuple[list[Any], bool, BaseException | None]:
         """Up to `wanted` items, whether the input ended, and what it raised if it did.
 
@@ -48,6 +58,13 @@ class Source:
         except Exception as error:
             return items, True, error
         return items, False, None
+
+
+def _again(items: list[Any], rest: Iterable[Any], error: BaseException | None) -> Iterator[Any]:
+    yield from items
+    yield from rest
+    if error is not None:
+        raise error
 
 
 def iterate(iterables: tuple[Iterable[Any], ...]) -> Iterator[Any]:

@@ -1,0 +1,102 @@
+"""The composition root for what a plain loop leaves: how an automatic `map` or `imap` goes over to the engine.
+
+Owns the run that is put together after a loop, or beside one that is stuck in a long task. Must never decide when.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from alongside.compose import Composition, base_facts, candidates, lazily
+from alongside.core.choose import Facts, Plan
+from alongside.core.options import Options
+from alongside.runtime import machine
+from alongside.runtime.interrupts import shielded
+from alongside.runtime.opening import Opening
+from alongside.runtime.pilot import LoopPilot
+from alongside.runtime.results import Values
+from alongside.runtime.stream import Inbox
+from alongside.runtime.teaching import Teacher
+
+if TYPE_CHECKING:
+    from alongside.runtime.lazy import Lazy
+
+
+def pilot(opening: Opening) -> LoopPilot:
+    """Who weighs the facts of this loop."""
+    return LoopPilot(candidates(), base_facts(machine.cpu_count()), opening.fn, opening.watch)
+
+
+def engage(opening: Opening, plan: Plan) -> Engaged:
+    """The rest of a `map`."""
+    return Engaged(opening, plan, Values("raise"), eager=True)
+
+
+def engage_lazily(opening: Opening, plan: Plan) -> Engaged:
+    """The rest of an `imap`."""
+    return Engaged(opening, plan, Inbox(), eager=False)
+
+
+def stays(fn: Any, facts: Facts) -> None:
+    """Say what there is to learn where a plain loop was found best."""
+    Teacher(fn, seeded=False).stays(facts)
+
+
+class Engaged:
+    """The run of what a loop has left. Driven beside the loop while that is stuck, and by the caller from then on."""
+
+    def __init__(self, opening: Opening, plan: Plan, deliver: Any, eager: bool) -> None:
+        self._deliver = deliver
+        self._handed_over = False
+        with shielded():
+            self._made = Composition(
+                opening.fn,
+                opening.source,
+                Options(),
+                deliver,
+                star=opening.star,
+                eager=eager,
+                after=plan,
+                done=opening.watch.kept(),
+            )
+
+    def drive_beside(self) -> None:
+        """Run, until `hand_over` or the end. In the watcher's thread."""
+        driver = self._made.driver
+        driver.open()
+        while driver.finish is None and not self._handed_over:
+            driver.step()
+
+    def hand_over(self) -> None:
+        """Have `drive_beside` return: somebody else goes on."""
+        self._handed_over = True
+        self._made.driver.wake()
+
+    def abandon(self) -> None:
+        """End the run early; whoever drives it beside returns. Does nothing where it is over."""
+        self._made.driver.stop()
+        self.hand_over()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._made.close()
+        self._made.driver.close()
+
+    def values(self, results: list[Any]) -> list[Any]:
+        """Run to the end; the loop's results and those of the rest."""
+        self._teach()
+        self._made.drive()
+        self._made.conclude()
+        results.extend(self._deliver.taken())
+        return results
+
+    def stream(self) -> Lazy:
+        """The results of the rest, as they are taken."""
+        self._teach()
+        return lazily(self._made, self._deliver)
+
+    def _teach(self) -> None:
+        """In the caller's thread, whose frames tell where alongside was called."""
+        made = self._made
+        made.teacher = Teacher(made.job.fn, seeded=False)
+        made.teacher.begins(made.driver.backend.capabilities, made.plan.max_workers)

@@ -1,0 +1,187 @@
+"""The first part of an automatic run: a plain loop, a watcher beside it, and the moment at which something better takes
+over, be it while the loop is stuck in one long task.
+
+Owns the loop, the watcher and the hand-over. Must never load the engine by itself (it is given what engages it), nor
+weigh facts (the pilot does).
+"""
+
+from __future__ import annotations
+
+from _thread import allocate_lock
+from sys import modules
+from time import clock_gettime, perf_counter
+
+from alongside.runtime.callables import may_take_long
+from alongside.runtime.loop import Stopwatch
+from alongside.runtime.source import Source
+from alongside.runtime.watcher import Watcher, brisk
+
+TYPE_CHECKING = False  # the real one costs the import of `typing`, which is longer than most short jobs
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+LOADED, NOT_LOADED = 0.004, 0.020
+"""Seconds in one stretch from which another thread takes over, if the engine is loaded and if not: about what loading
+it costs, so that at worst twice the time is spent that would have been right."""
+
+LOOK_AGAIN = 1.5
+"""After a look that changed nothing the next one comes when the run is this many times as old."""
+
+
+class Opening:
+    """The loop of one automatic run, until it ends or is taken over.
+
+    `make_pilot(opening)` gives who weighs the facts. `engage(opening, plan)` puts the engine together for what is left
+    and gives something with `drive_beside` (called in the watcher's thread while the loop is stuck), `hand_over` (which
+    ends that), `abandon` and `close`. `stays(fn, facts)` is told in the caller's thread when the loop was found best.
+    """
+
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        iterables: tuple[Iterable[Any], ...],
+        make_pilot: Callable[[Opening], Any],
+        engage: Callable[[Opening, Any], Any],
+        prepare: Callable[[], None],
+        stays: Callable[[Any, Any], None] = lambda fn, facts: None,
+    ) -> None:
+        self.fn = fn
+        self.star = len(iterables) > 1
+        self.source = Source(iterables)
+        self.watch = Stopwatch(fn if not self.star else (lambda item: fn(*item)), self.source)
+        self.watcher: Watcher | None = None
+        self.pilot: Any = None
+        self._make_pilot = make_pilot
+        self._engage = engage
+        self._prepare = prepare
+        self._stays = stays
+        self._prepared = False
+        self._deciding = allocate_lock()
+        self._next_look = 0.0
+        self._beside: Any = None
+        self._closed = False
+
+    def stretch(self, into: list[Any]) -> Any:
+        """Append the next few results; what has taken over, once something has, and None until then."""
+        if self.watcher is None and self._worth_watching():
+            self.watcher = Watcher(lambda: self.watch.since, self._relieve, self.fn)
+        self.watch.stretch(into)
+        if self.watch.relieved:
+            return self._met()
+        if self.watch.ended or not self.watch.slow() or not self._deciding.acquire(False):
+            return None
+        try:
+            return self._move()
+        finally:
+            self._deciding.release()
+
+    def _worth_watching(self) -> bool:
+        """At once where the first call may be a long one and there are others; otherwise when the loop turns slow."""
+        if self.watch.done:
+            return self.watch.slow()
+        return self.source.total not in (0, 1) and may_take_long(self.fn)
+
+    def close(self) -> None:
+        """Stop the watcher, and whatever was begun beside the loop and not handed over."""
+        self._closed = True
+        if self._beside is not None:
+            self._beside.abandon()
+        if self.watcher is not None:
+            self.watcher.stop()
+        if self._beside is not None:
+            self._beside.close()
+
+    # --------------------------------------------------------------------------------- between two stretches: here
+
+    def _move(self) -> Any:
+        if self.watch.computes_long():
+            self._get_ahead()
+        if self.watch.wall < self._next_look or not self._heard_enough():
+            return None
+        plan = self._look()
+        if plan is None and self.pilot.weighed is not None:
+            self._stays(self.fn, self.pilot.weighed)
+        if plan is None or not self.watch.relieve():
+            return None
+        if self.watcher is not None:
+            self.watcher.stop()
+        self._beside = self._engage(self, plan)
+        return self._beside
+
+    def _look(self) -> Any:
+        if self.pilot is None:
+            self.pilot = self._make_pilot(self)
+        plan = self.pilot.look(self.watcher)
+        if self.pilot.plan is not None:
+            self._next_look = LOOK_AGAIN * self.watch.wall
+        return plan
+
+    def _heard_enough(self) -> bool:
+        """Whether the GIL's part is known, or plays none. Why it is asked first: a look at the kernel's accounts lets
+        the GIL go, and one after every stretch would make the watcher believe that the tasks do."""
+        waits = self.watch.cpu < 0.2 * self.watch.wall
+        return waits or self.watcher is None or self.watcher.ended or self.watcher.held is not None
+
+    def _get_ahead(self) -> None:
+        if not self._prepared:
+            self._prepared = True
+            self._prepare()
+
+    # -------------------------------------------------------------------- in the midst of a stretch: the watcher's
+
+    def _relieve(self) -> bool:
+        """Take over while the loop is stuck, if that is worth it; True when there is nothing to watch any more."""
+        since = self.watch.since
+        if self._closed or since is None or not self.source.movable or not self._deciding.acquire(False):
+            return self._closed
+        try:
+            with brisk():
+                taken_over = self._take_over(perf_counter() - since)
+        finally:
+            self._deciding.release()
+        if taken_over:
+            with brisk():
+                self._beside.drive_beside()
+        return taken_over
+
+    def _take_over(self, stuck: float) -> bool:
+        """Have the loop pause after the task in hand, weigh the facts, and engage or let the loop go on.
+
+        Why pause first: to weigh them for the first time loads the engine, which takes the GIL that the loop needs too.
+        """
+        assert self.watcher is not None
+        if self.watcher.held:
+            self._get_ahead()
+        if self.watch.noted[0] != self.watch.since:
+            self.watch.note(clock_gettime(self.watcher.clock))
+            return False
+        if stuck < (LOADED if "alongside.compose" in modules else NOT_LOADED) or not self._heard_amid(stuck):
+            return False
+        if not self.watch.relieve():
+            return False
+        plan = self._look()
+        if plan is None or self._closed:
+            self.watch.resume()
+            return False
+        self._beside = self._engage(self, plan)
+        if self._closed:  # in the meantime, and nobody could know of it then
+            self._beside.abandon()
+        return True
+
+    def _heard_amid(self, stuck: float) -> bool:
+        assert self.watcher is not None
+        waits = clock_gettime(self.watcher.clock) - self.watch.cpu_since < 0.2 * stuck
+        return waits or self.watcher.ended or self.watcher.held is not None
+
+    def _met(self) -> Any:
+        """The loop has come back from its task: what is driven beside it, if anything, is its own from now on."""
+        assert self.watcher is not None
+        with self._deciding:
+            taken_over = self._beside
+        if taken_over is not None:
+            taken_over.hand_over()
+            self.watcher.stop()
+        if self.watcher.error is not None:
+            raise self.watcher.error
+        return taken_over

@@ -1,0 +1,226 @@
+"""A thread that goes along with a plain loop: hears whether the GIL is held, and notices when the loop is stuck.
+
+Owns that thread, for as long as the loop runs. Must never run a task, touch the input, or decide anything. Must stay
+light: it is part of the first milliseconds of a run.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from _thread import allocate_lock, get_ident, start_new_thread
+
+from alongside.runtime.callables import code_of
+from alongside.runtime.clocks import run_delay
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+NAP = 0.001
+"""Seconds the thread sleeps between two samples."""
+
+FEW, MANY = 4, 12
+"""Samples that make a verdict where they agree, and where they do not."""
+
+CERTAIN = 2
+"""Samples that make it where each was late by most of a switch interval: nothing but the GIL does that."""
+
+TRIES = 40
+"""Samples to take at most, those that say nothing included."""
+
+LATE = 0.0003
+"""Seconds from which a sample is late. Measured over half a second each: 50 to 98 % of the samples for parsing with ast
+(which releases the GIL to read its file), 100 % for pure Python and json; 0 to 14 % for hashlib, zlib, numpy, files."""
+
+HELD = 0.4
+"""Share of late samples from which the GIL counts as held."""
+
+BRISK = 0.0002
+"""Seconds a thread may hold the GIL while the engine is loaded, or driven, beside it."""
+
+STUCK = 0.004
+"""Seconds in one stretch of the loop after which somebody else should look at it."""
+
+
+class Watcher:
+    """Finds out whether the GIL is held by how late a thread wakes.
+
+    A thread that wants to run while another holds the GIL must wait until the holder is told to let go, one switch
+    interval (5 ms) later; where the holder releases it by itself the thread wakes on time. Time in which this thread
+    had no CPU is not counted: waiting for the GIL is sleep, not that.
+
+    `stuck` is asked, in this thread, when the loop has been at one stretch for `STUCK` seconds, and then less and less
+    often; it returns True when nothing is left to watch. `since` tells when the stretch in hand began.
+
+    Costs about 50 µs, of which half is the thread's start and half its end. Why `_thread`: `threading` would wait until
+    the thread has started, and that needs the GIL, which a task may hold.
+    """
+
+    def __init__(
+        self,
+        since: Callable[[], float | None] | None = None,
+        stuck: Callable[[], bool] | None = None,
+        fn: Any = None,
+    ) -> None:
+        self.samples: list[float] = []
+        self.ended = False
+        """Whether it has stopped sampling, with a verdict or without: a function that mostly waits gives none."""
+        self._since = since
+        self._stuck = stuck
+        self._of = code_of(fn)
+        self._before = _remembered.get(self._of)
+        self._ident = get_ident()
+        self.clock = time.pthread_getcpuclockid(self._ident)
+        self._stopping = allocate_lock()
+        self._stopping.acquire()
+        self._over = allocate_lock()
+        self._over.acquire()
+        self._stopped = False
+        self.error: BaseException | None = None
+        self._created = time.perf_counter(), time.clock_gettime(self.clock)
+        start_new_thread(self._work, ())
+
+    @property
+    def lateness(self) -> float | None:
+        """Seconds late, in the middle of the samples; None until there are enough."""
+        samples = sorted(self.samples)
+        return samples[len(samples) // 2] if len(samples) >= CERTAIN else None
+
+    @property
+    def held(self) -> bool | None:
+        """Whether the GIL was held most of the time, in this run or else the last time; None while not known."""
+        now = heard(self.samples, sys.getswitchinterval())
+        return self._before if now is None else now
+
+    def stop(self) -> None:
+        """End the thread; returns when it has ended."""
+        if not self._stopped:
+            self._stopped = True
+            self._stopping.release()
+        if self._thread != get_ident():
+            self._over.acquire()
+            self._over.release()
+        now = heard(self.samples, sys.getswitchinterval())
+        if now is not None and self._of is not None:
+            remember(self._of, now)
+
+    # ---------------------------------------------------------------------------------------------------- inside
+
+    _thread = 0
+    _trusted = False
+
+    def _work(self) -> None:
+        try:
+            self._thread = get_ident()
+            self._listen_to_own_start()
+            for _ in range(TRIES):
+                if self._stopped or heard(self.samples, sys.getswitchinterval()) is not None:
+                    break
+                self._sample()
+                if self._is_stuck() and self._ask():
+                    return
+            self.ended = True
+            self._wait_until_stuck()
+        except BaseException as error:
+            self.error = error
+        finally:
+            self.ended = True
+            self._over.release()
+
+    def _listen_to_own_start(self) -> None:
+        """The first sample: it began to run so much after it was ready. To be on time there proves nothing."""
+        created, used = self._created
+        late = time.perf_counter() - created
+        if late > 0.5 * sys.getswitchinterval() and time.clock_gettime(self.clock) - used > 0.5 * late:
+            self._add(late)
+
+    def _sample(self) -> None:
+        amid = self._amid_stretch()
+        before, used = time.perf_counter(), time.clock_gettime(self.clock)
+        self._stopping.acquire(timeout=NAP)
+        late = time.perf_counter() - before - NAP
+        computed = time.clock_gettime(self.clock) - used > 0.5 * (NAP + max(late, 0.0))
+        if amid and computed and not self._stopped:
+            self._add(late)
+
+    def _add(self, late: float) -> None:
+        """One more sample. Before they make a verdict of "held" they are compared with the time this thread had no CPU.
+
+        Why only then: that has to be read from a file, and whoever reads lets the GIL go and waits for it again.
+        """
+        samples = [*self.samples, late]
+        if not self._trusted and heard(samples, sys.getswitchinterval()):
+            self._trusted = run_delay() < 0.5 * sum(samples)
+            if not self._trusted:
+                samples = []
+        self.samples = samples
+
+    def _amid_stretch(self) -> bool:
+        return self._since is None or self._since() is not None
+
+    _asked_at = 0.0
+
+    def _is_stuck(self) -> bool:
+        since = self._since() if self._since is not None else None
+        now = time.perf_counter()
+        return since is not None and now - since >= STUCK and now - since >= 1.5 * (self._asked_at - since)
+
+    def _ask(self) -> bool:
+        """Has somebody look at it; again soon if there is no verdict yet, otherwise after half as long again."""
+        if self.held is not None or self.ended:
+            self._asked_at = time.perf_counter()
+        return self._stuck is not None and self._stuck()
+
+    def _wait_until_stuck(self) -> None:
+        nap = STUCK / 2
+        while not self._stopped and self._stuck is not None:
+            self._stopping.acquire(timeout=nap)
+            if self._is_stuck():
+                if self._ask():
+                    return
+            else:
+                nap = min(2 * nap, 0.05)
+
+
+_remembered: dict[Any, bool] = {}
+REMEMBERED = 256
+
+
+def remember(code: Any, held: bool) -> None:
+    """What was heard of a function, for the next time it is run over something. The oldest entries go."""
+    _remembered.pop(code, None)
+    _remembered[code] = held
+    while len(_remembered) > REMEMBERED:
+        del _remembered[next(iter(_remembered))]
+
+
+class brisk:  # noqa: N801  (used as a context manager, like those of contextlib)
+    """While the block runs a thread that holds the GIL is told sooner to let go: somebody beside it has urgent work.
+
+    Why: each file read and each wait lets the GIL go, and to get it back takes a switch interval. To load the engine
+    beside a task that computes would take half a second.
+    """
+
+    def __enter__(self) -> None:
+        self._before = sys.getswitchinterval()
+        sys.setswitchinterval(BRISK)
+        self._set = sys.getswitchinterval()
+
+    def __exit__(self, *_: object) -> None:
+        if sys.getswitchinterval() == self._set:  # unless somebody else has other wishes
+            sys.setswitchinterval(self._before)
+
+
+def heard(samples: list[float], interval: float) -> bool | None:
+    """What samples of lateness say about the GIL, given how long a thread may hold it: held, not held, or not known."""
+    some = samples[:MANY]
+    late = sum(sample > LATE for sample in some)
+    if len(some) >= MANY:
+        return late >= HELD * MANY
+    if sum(sample > 0.6 * interval for sample in some) >= CERTAIN and 2 * late >= len(some):
+        return True
+    if len(some) >= FEW and late in (0, len(some)):
+        return late > 0
+    return None

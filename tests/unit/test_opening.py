@@ -1,0 +1,288 @@
+"""The plain loop of an automatic run, the watcher beside it, and what takes over from it."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import alongside
+from alongside.runtime.callables import code_of, may_take_long
+from alongside.runtime.loop import Stopwatch
+from alongside.runtime.opening import Opening
+from alongside.runtime.source import Source
+from alongside.runtime.watcher import REMEMBERED, Watcher, brisk, heard, remember
+
+
+class Told:
+    """A pilot that says what it was told to say."""
+
+    def __init__(self, plan: object = "go") -> None:
+        self.plan = plan
+        self.weighed = None
+        self.looked = threading.Event()
+
+    def look(self, watcher: object) -> object:
+        self.looked.set()
+        return self.plan
+
+
+class Taker:
+    """Stands for the engine: runs what the loop has left, in the watcher's thread, until it is handed over."""
+
+    def __init__(self, opening: Opening) -> None:
+        self.opening = opening
+        self.values: list[Any] = []
+        self.beside = threading.Event()
+        self.handed_over = threading.Event()
+        self.closed = False
+
+    def drive_beside(self) -> None:
+        self.rest()
+        self.beside.set()
+        self.handed_over.wait()
+
+    def rest(self) -> list[Any]:
+        items, _, _ = self.opening.source.take(1 << 20)
+        self.values += map(self.opening.fn, items)
+        return self.values
+
+    def hand_over(self) -> None:
+        self.handed_over.set()
+
+    def abandon(self) -> None:
+        self.handed_over.set()
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def opened(fn: Any, items: Any, pilot: Any) -> tuple[Opening, list[Taker]]:
+    takers: list[Taker] = []
+
+    def engage(opening: Opening, plan: object) -> Taker:
+        takers.append(Taker(opening))
+        return takers[-1]
+
+    return Opening(fn, (items,), lambda opening: pilot, engage, lambda: None), takers
+
+
+class Long:
+    """A function whose first call lasts until the others have been run by somebody else."""
+
+    def __init__(self, takers: list[Taker], error: BaseException | None = None) -> None:
+        self.takers = takers
+        self.error = error
+        self.calls: list[int] = []
+        self.others = threading.Event()
+
+    def __call__(self, item: int) -> int:
+        self.calls.append(item)
+        if item == 0:
+            assert self.others.wait(60), "nobody has taken over"
+            if self.error is not None:
+                raise self.error
+        elif item == 9:
+            self.others.set()
+        return item * item
+
+
+def test_while_the_first_item_lasts_the_others_are_run_and_none_twice() -> None:
+    opening, takers = opened(None, range(10), Told())
+    opening.fn = long = Long(takers)
+    opening.watch = Stopwatch(long, opening.source)
+    results: list[int] = []
+    taken_over = opening.stretch(results)
+    opening.close()
+    assert taken_over is takers[0]
+    assert results == [0]
+    assert takers[0].values == [n * n for n in range(1, 10)]
+    assert sorted(long.calls) == list(range(10))
+
+
+def test_a_first_item_that_fails_ends_what_was_begun_beside_it() -> None:
+    opening, takers = opened(None, range(10), Told())
+    opening.fn = long = Long(takers, ValueError("first"))
+    opening.watch = Stopwatch(long, opening.source)
+    with pytest.raises(ValueError, match="first"):
+        opening.stretch([])
+    opening.close()
+    assert takers[0].handed_over.is_set()
+    assert takers[0].closed
+
+
+def test_a_loop_that_is_better_left_alone_goes_on() -> None:
+    pilot = Told(plan=None)
+    opening, takers = opened(None, [60, *[0] * 5], pilot)
+    opening.watch = Stopwatch(pilot.looked.wait, opening.source)
+    results: list[bool] = []
+    while not opening.watch.ended:
+        assert opening.stretch(results) is None
+    opening.close()
+    assert results == [True] * 6
+    assert not takers
+
+
+def test_an_input_that_may_be_bound_to_its_thread_is_left_to_the_loop() -> None:
+    def generate() -> Iterator[float]:
+        for _ in range(3):
+            yield 0.03
+
+    opening, takers = opened(None, generate(), Told())
+    waited = threading.Event()
+    opening.watch = Stopwatch(lambda seconds: waited.wait(seconds), opening.source)
+    results: list[bool] = []
+    while not opening.watch.ended:
+        if opening.stretch(results) is not None:  # between two items the loop may be left, by its own thread
+            break
+    opening.close()
+    assert not any(taker.beside.is_set() for taker in takers)
+
+
+def test_no_thread_for_what_cannot_last_or_has_no_other_item() -> None:
+    for fn, items in ((lambda x: x * x, [1, 2, 3]), (sum, [[1]]), (len, [])):
+        opening, _ = opened(fn, items, Told())
+        opening.stretch([])
+        assert opening.watcher is None
+        opening.close()
+
+
+# ---------------------------------------------------------------------------------------------- what is given up
+
+
+def test_what_is_given_up_is_in_the_source_again_and_the_loop_begins_no_other() -> None:
+    source = Source(([0, 1, 2, 3, 4],))
+
+    def work(n: int) -> int:
+        if n == 2:
+            given.append(watch.relieve())
+        return n
+
+    watch = Stopwatch(work, source)
+    given: list[bool] = []
+    watch.done, watch.wall = 1000, 1e-9  # so that a stretch takes them all
+    results: list[int] = []
+    watch.stretch(results)
+    assert given == [True]
+    assert results == [0, 1, 2]
+    assert watch.kept() == 1003
+    watch.stretch(results)
+    assert results == [0, 1, 2]
+    assert source.take(10) == ([3, 4], True, None)
+
+
+def test_the_inputs_own_error_comes_after_what_was_given_up() -> None:
+    error = OSError("gone")
+
+    def broken() -> Iterator[int]:
+        yield from range(3)
+        raise error
+
+    source = Source((broken(),))
+    watch = Stopwatch(lambda n: (watch.relieve(), n)[1], source)
+    watch.done, watch.wall = 1000, 1e-9
+    results: list[int] = []
+    watch.stretch(results)
+    rest, ended, raised = source.take(10)
+    assert (results, rest, ended, raised) == ([0], [1, 2], True, error)
+
+
+def test_a_loop_that_was_only_paused_goes_on_where_it_was() -> None:
+    source = Source((range(4),))
+
+    def work(n: int) -> int:
+        if watch.relieve():
+            watch.resume()
+        return n
+
+    watch = Stopwatch(work, source)
+    results: list[int] = []
+    while not watch.ended:
+        watch.stretch(results)
+    assert results == [0, 1, 2, 3]
+
+
+def test_there_is_nothing_to_give_up_at_the_end() -> None:
+    watch = Stopwatch(abs, Source(([1],)))
+    while not watch.ended:
+        watch.stretch([])
+    assert not watch.relieve()
+
+
+# ------------------------------------------------------------------------------------------------------- the GIL
+
+
+@pytest.mark.parametrize(
+    ("samples", "verdict"),
+    [
+        ([], None),
+        ([0.005], None),
+        ([0.005, 0.005], True),  # nothing but the GIL makes a thread late by just a switch interval, twice
+        ([0.0001, 0.0001, 0.005, 0.0001], None),
+        ([0.0001] * 4, False),
+        ([0.001] * 4, True),
+        ([0.0001] * 8 + [0.001] * 4, False),
+        ([0.0001] * 7 + [0.001] * 5, True),
+    ],
+)
+def test_the_verdict_on_the_gil(samples: list[float], verdict: bool | None) -> None:
+    assert heard(samples, 0.005) is verdict
+
+
+def test_a_verdict_is_remembered_with_the_function_and_few_are() -> None:
+    def work(item: int) -> int:
+        return item
+
+    remember(code_of(work), True)
+    watcher = Watcher(fn=functools.partial(work, 1))
+    assert watcher.held is True
+    watcher.stop()
+    for number in range(REMEMBERED):
+        remember(number, False)
+    watcher = Watcher(fn=work)
+    assert watcher._before is None
+    watcher.stop()
+
+
+def test_the_switch_interval_is_put_back_unless_it_is_no_longer_ours() -> None:
+    before = sys.getswitchinterval()
+    with brisk():
+        assert sys.getswitchinterval() < before
+    assert sys.getswitchinterval() == before
+    with brisk():
+        sys.setswitchinterval(0.02)
+    assert sys.getswitchinterval() == 0.02
+    sys.setswitchinterval(before)
+
+
+def test_what_may_take_long() -> None:
+    assert not may_take_long(lambda x: x * x + 1)
+    assert may_take_long(lambda x: sorted(x))
+    assert may_take_long(len)
+    assert may_take_long(functools.partial(pow, 2))
+
+
+# ---------------------------------------------------------------------------------------------------- altogether
+
+
+def test_a_long_first_item_and_the_others_beside_it(tmp_path: Any) -> None:
+    """Through the front door: the first call waits for the last one, which a plain loop would never come to."""
+    done = tmp_path / "done"
+
+    def work(number: int) -> int:
+        import time
+
+        if number == 19:
+            done.touch()
+        enough = time.monotonic() + 60
+        while number == 0 and not done.exists() and time.monotonic() < enough:
+            pass
+        return number if done.exists() or number else -1
+
+    assert alongside.map(work, range(20)) == list(range(20))
+    done.unlink()
+    assert list(alongside.imap(work, range(20))) == list(range(20))
