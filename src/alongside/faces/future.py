@@ -76,9 +76,16 @@ class Future(StandardFuture[Any]):
                 return True
         return self.set_running_or_notify_cancel()
 
+    @staticmethod
+    def told(error: BaseException) -> BaseException:
+        """An error, as those who wait hear of it."""
+        return error
+
     def settle(self, value: Any, error: BaseException | None) -> None:
         """It has been run, or cannot be."""
         self.task = None
+        if error is not None:
+            error = self.told(error)
         with _border:
             unseen = "_condition" not in self.__dict__
             if unseen:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 Told = Callable[[Any], object] | None
 """A callback: of the result, or of the exception."""
 
+Raises = Callable[[BaseException], BaseException]
+"""What is raised for an error."""
+
 PICKLES_OWN = (PicklingError, TypeError, AttributeError, RecursionError)
 """What pickle itself raises; anything else was raised by the code of the object that was pickled."""
 
@@ -170,10 +173,14 @@ class MapResult(AsyncResult):
 
 
 class IMapIterator:
-    """The results of an `imap`, in order; `next(timeout)` waits that many seconds at most."""
+    """The results of an `imap`, in order; `next(timeout)` waits that many seconds at most.
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool: Pool | None = pool
+    `pool` lives as long as results may come. `raises`: an error, as the reader is to have it.
+    """
+
+    def __init__(self, pool: object = None, raises: Raises = as_a_pool_raises) -> None:
+        self._pool: object = pool
+        self._raises = raises
         self._changed = threading.Condition(threading.Lock())
         self._come: dict[int, list[Any] | BaseException] = {}
         self._current: deque[Any] = deque()
@@ -204,7 +211,7 @@ class IMapIterator:
 
     def fail(self, offset: int, error: BaseException) -> None:
         """An item has failed."""
-        self._arrive(offset, as_a_pool_raises(error), 1)
+        self._arrive(offset, self._raises(error), 1)
 
     def abandon(self, error: BaseException) -> None:
         """What has not come will not come."""

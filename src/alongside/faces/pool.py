@@ -308,8 +308,9 @@ class Feeds:
             then()
 
 
-def _ended(error: BaseException | None) -> None:
-    """The run is over; those who wait are told by the service."""
+def _ended(error: BaseException | None) -> BaseException | None:
+    """The run is over; those who wait are told why, as it is."""
+    return error
 
 
 def _check_chunksize(chunksize: int | None) -> None:

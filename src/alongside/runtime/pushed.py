@@ -125,6 +125,10 @@ class Pushed:
             call.cancel()
             call.begin()  # those who wait for it are told
 
+    def forget(self, owed: Owed) -> None:
+        """Drop the stretches that wait and are owed to somebody."""
+        self.waiting = deque(one for one in self.waiting if not isinstance(one, Stretch) or one.owed is not owed)
+
     def settle(self, delivery: Delivery) -> None:
         """Tell whoever it belongs to."""
         if not isinstance(delivery, Block):

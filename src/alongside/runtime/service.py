@@ -15,7 +15,7 @@ from typing import Any
 from alongside.core.model import Delivery
 from alongside.runtime.driver import HEARTBEAT, Driver
 from alongside.runtime.interrupts import shielded
-from alongside.runtime.pushed import Awaited, Call, Pushed, Stretch
+from alongside.runtime.pushed import Awaited, Call, Owed, Pushed, Stretch
 
 LOOK = 0.001
 """Seconds between two looks of the thread that has stood back: what nobody waits for is late by two of them at most."""
@@ -36,7 +36,8 @@ class Service:
     wait for a thread that does. Where callbacks are given, the thread drives alone: they might hold a caller up.
     """
 
-    def __init__(self, source: Pushed, ended: Callable[[BaseException | None], None]) -> None:
+    def __init__(self, source: Pushed, ended: Callable[[BaseException | None], BaseException | None]) -> None:
+        """`ended` is told what ended the run, and gives what those who still wait are told."""
         self._source = source
         self._ended = ended
         self._outbox: deque[Delivery] = deque()
@@ -45,7 +46,7 @@ class Service:
         self._driving = threading.Lock()
         self._blocked: dict[int, Awaited] = {}
         """What each caller waits for who does not drive."""
-        self._back = self._alone = False
+        self._back = self._alone = self._forsaken = False
         self._feeding = False
         self._turns = 0
         self._failed: BaseException | None = None
@@ -137,6 +138,17 @@ class Service:
                 self._driver.backend.wake()
         self._call_back()
 
+    def forsake(self) -> None:
+        """As `finish`, soon: nobody can push any more. From anywhere, also from a garbage collection amid a turn."""
+        self._forsaken = True
+        self._call_back()
+        self._driver.wake()
+
+    def forget(self, owed: Owed) -> None:
+        """Drop what is pushed for somebody and was not taken yet."""
+        with self._driver.lock:
+            self._source.forget(owed)
+
     def stop(self, reason: BaseException) -> None:
         """End at once: what runs is killed where that can be done, and what has no outcome fails with `reason`."""
         self._failed = self._failed or reason
@@ -170,7 +182,7 @@ class Service:
             error = raised
         finally:
             self._tell()
-            self._ended(error)
+            error = self._ended(error)
             with self._driver.lock:
                 self._source.end(error)
             self._source.abandon()
@@ -198,6 +210,8 @@ class Service:
                 await self._driver.pump_async()
                 self._feed_waiting()
                 self._tell()
+                if self._forsaken and not self._source.closed:
+                    self.finish()
         finally:
             await self._driver.close_async()
 
@@ -249,6 +263,8 @@ class Service:
     def _turn(self, at_most: float = HEARTBEAT) -> None:
         self._driver.pump(at_most)
         self._feed_waiting()
+        if self._forsaken and not self._source.closed:
+            self.finish()
 
     def _feed_waiting(self) -> None:
         if self._source.waiting:
