@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from alongside.faces.futures import Executor
     from alongside.faces.pool import Pool, ThreadPool
+    from alongside.runtime.limits import Limit
     from alongside.runtime.results import Run, Stats
     from alongside.workers.seeding import task_seed
 
@@ -42,6 +43,7 @@ _HOMES = {
     "alongside.core.choose": ("Facts", "Plan"),
     "alongside.core.model": ("Failure", "Outcome"),
     "alongside.core.retry": ("Backoff",),
+    "alongside.runtime.limits": ("Limit",),
     "alongside.runtime.results": ("Run", "Stats"),
     "alongside.workers.seeding": ("task_seed",),
     "alongside.exceptions": (
@@ -70,6 +72,7 @@ __all__ = [
     "Failure",
     "InternalError",
     "JournalError",
+    "Limit",
     "MemoryLimitExceeded",
     "NotPicklable",
     "OptionError",

@@ -16,9 +16,10 @@ from alongside.core.choose import Facts, Plan, Wishes
 from alongside.core.coordinator import Coordinator
 from alongside.core.events import Finish
 from alongside.core.lanes import as_asked, with_loops
+from alongside.core.lines import Call
 from alongside.core.model import Block, Delivery, Job, size
 from alongside.core.options import Options
-from alongside.core.policy import Policy
+from alongside.core.policy import Policy, of_one, of_several
 from alongside.core.ports import Capabilities
 from alongside.exceptions import OptionError
 from alongside.observe.timeline import Timeline
@@ -61,6 +62,7 @@ class Composition:
         done: int = 0,
         clock: Callable[[], float] = time.monotonic,
         watched: bool = False,
+        call: Callable[[Any], Call] | None = None,
     ) -> None:
         coroutine = is_coroutine_function(fn)
         self.at_home = False
@@ -86,6 +88,8 @@ class Composition:
             tasks_per_worker=options.tasks_per_worker,
             memory_limit=options.memory_limit,
             numbered=options.seed is not None,
+            limits=options.limits,
+            call=call or (of_several if star else of_one),
         )
         coordinator = Coordinator(policy, crew, _Jitter(), first_index=done)
         self.timeline = Timeline(crew) if watched else None
@@ -388,6 +392,6 @@ def needs_pickling(backend: str) -> bool:
 
 
 def serve(fn: Fn, source: Pushed, options: Options, service: Service) -> None:
-    """Start a service that runs `fn` on whatever is pushed."""
-    made = Composition(fn, source, options, service.deliver, ordered=False)
+    """Start a service that runs `fn` on whatever is pushed: a function, its arguments, and those by name."""
+    made = Composition(fn, source, options, service.deliver, ordered=False, call=lambda task: task[1:])
     service.start(made.driver, made.close)

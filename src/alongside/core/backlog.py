@@ -67,6 +67,8 @@ class Backlog:
         self._later: list[tuple[float, int, Segment]] = []
         self.ready = 0
         """Tasks that may be sent now."""
+        self.held = 0
+        """Tasks that could be sent, but that it is not the turn of (lines.py)."""
         self.horizon: int | None = None
         """Tasks from this index on are not wanted: an earlier one's failure will be raised."""
 

@@ -25,6 +25,7 @@ from typing import Any
 from alongside.core import events as ev
 from alongside.core.backlog import Backlog, Segment
 from alongside.core.dealer import Dealer
+from alongside.core.lines import Lines
 from alongside.core.losses import Place, aftermath, charged, lost, suspects, with_index
 from alongside.core.model import Batch, Block, Delivery, Failure, Fault, Part, slot_name
 from alongside.core.ordering import Ordering
@@ -41,7 +42,8 @@ class Coordinator:
         self._policy = policy
         self._rng = rng
         self._ordering = Ordering(policy.ordered, first_index)
-        self._backlog = Backlog()
+        self._lines = Lines(policy.limits, policy.call) if policy.limits else None
+        self._backlog = self._lines or Backlog()
         self._roster = Roster(crew, policy.tasks_per_worker)
         self._dealer = Dealer(policy, crew, self._backlog, self._roster)
         self._particular = policy.watches_tasks
@@ -67,6 +69,8 @@ class Coordinator:
         self._now = max(now, self._now)
         _HANDLERS[type(event)](self, event)
         self._backlog.release(self._now)
+        if self._lines is not None:
+            self._reject(self._lines)
         if not self.finished:
             self._commands += self._dealer.deal(self._left(), self._now)
         self._pull()
@@ -75,7 +79,7 @@ class Coordinator:
 
     def wakeup(self) -> float | None:
         """When to send the next `Tick` or `Observed` at the latest, if nothing else happens."""
-        times = (self._backlog.next_due(), self._next_deadline(), self._dealer.next_hiring())
+        times = (self._backlog.next_due(), self._next_deadline(), self._dealer.next_hiring(), self._dealer.next_turn())
         return min((time for time in times if time is not None), default=None)
 
     def deadline_due(self, now: float) -> bool:
@@ -91,7 +95,7 @@ class Coordinator:
     @property
     def hungry(self) -> bool:
         """Whether a worker has nothing to do, or one more may be hired."""
-        return self._roster.next_empty() is not None or self._roster.may_hire
+        return self._roster.has_room
 
     @property
     def unfinished(self) -> int:
@@ -102,6 +106,16 @@ class Coordinator:
     def busy(self) -> frozenset[int]:
         """The numbers of the workers that have something in hand."""
         return frozenset(worker.id for worker in self._roster if worker.flights)
+
+    def let_go(self, now: float) -> None:
+        """Nothing of the run is under way any more: give back what it has taken of its limits."""
+        if self._lines is not None:
+            self._lines.close(now)
+
+    def listen(self, wake: Callable[[], None]) -> None:
+        """Have `wake` called, in any thread, when another run gives back what this one waits for."""
+        if self._lines is not None:
+            self._lines.wake = wake
 
     def open_place(self, item: Any) -> tuple[int, Batch] | None:
         """Where a task may be sent at once, and as which batch, if nothing else is going on.
@@ -193,6 +207,9 @@ class Coordinator:
     def _succeed(self, worker: Worker, flight: Flight, part: Part) -> int:
         batch, count = flight.batch, len(part.values)
         worker.mark(flight, part.offset, count)
+        if self._lines is not None:
+            for offset in range(part.offset, part.offset + count):
+                self._lines.leave(batch.start + offset, self._now)
         items = batch.items if count == len(batch.items) else batch.items[part.offset : part.offset + count]
         start = batch.start + part.offset
         self._settle(Block(start, items, part.values, part.seconds, worker.name, batch.attempt, part.slots))
@@ -200,6 +217,8 @@ class Coordinator:
 
     def _fail(self, worker: Worker, batch: Batch, fault: Fault) -> None:
         index, item = batch.start + fault.offset, batch.items[fault.offset]
+        if self._lines is not None:
+            self._lines.leave(index, self._now)
         error = with_index(fault.exception, index)
         failure = Failure(index, item, None, error, batch.attempt, fault.seconds, slot_name(worker.name, fault.slot))
         delay = self._delay(failure)
@@ -239,15 +258,25 @@ class Coordinator:
         for piece in aftermath(worker, flight, culprits, event, self._policy, self._now):
             if isinstance(piece, Fault):
                 self._fail(worker, flight.batch, piece)
-            else:
-                self._backlog.put_back(piece)
+                continue
+            if self._lines is not None:
+                for index in range(piece.first, piece.end):
+                    self._lines.leave(index, self._now, unused=True)
+            self._backlog.put_back(piece)
+
+    def _reject(self, lines: Lines) -> None:
+        """Settle the tasks for which no key could be found; they are not tried at all."""
+        rejected, lines.rejected = lines.rejected, []
+        for index, item, error in rejected:
+            if not self.finished and not self._backlog.beyond(index):
+                self._settle(Failure(index, item, None, error, 0))
 
     # ------------------------------------------------------------------------------------------ input and window
 
     def _pull(self) -> None:
         if self._pulling or not self._input_open or self.finished:
             return
-        goal, ready = self._dealer.goal, self._backlog.ready
+        goal, ready = self._dealer.goal, self._backlog.ready + self._backlog.held
         wanted = min(goal - ready, self._room())
         if wanted > 0 and 2 * ready <= goal:
             self._pulling = True
@@ -255,7 +284,7 @@ class Coordinator:
 
     def _left(self) -> int:
         """Tasks that are still to be sent, as far as that is known."""
-        ready = self._backlog.ready
+        ready = self._backlog.ready + self._backlog.held
         if not self._input_open:
             return ready
         if self._policy.total is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from alongside.core import events as ev
 from alongside.core.backlog import Backlog
 from alongside.core.batching import Sizer
+from alongside.core.lines import AHEAD, Lines
 from alongside.core.model import Batch
 from alongside.core.policy import HIRE_AGAIN, HIRES, WORTH_HIRING, Policy
 from alongside.core.roster import Roster, Worker
@@ -20,9 +21,10 @@ RESERVE = 256
 class Dealer:
     """Turns what is ready in the backlog into batches for the roster's workers."""
 
-    def __init__(self, policy: Policy, crew: ev.Crew, backlog: Backlog, roster: Roster) -> None:
+    def __init__(self, policy: Policy, crew: ev.Crew, backlog: Backlog | Lines, roster: Roster) -> None:
         self._policy = policy
         self._backlog = backlog
+        self._lines = backlog if isinstance(backlog, Lines) else None
         self._roster = roster
         self._sizer = Sizer(crew.target_seconds, policy.batch_size, crew.most)
         self._hires = 0
@@ -51,7 +53,7 @@ class Dealer:
     def deal(self, left: int, now: float) -> list[ev.Command]:
         """Give out what can be given out now; `left` tasks are still to be sent, as far as that is known."""
         self._now, self._hires, self._commands = now, 0, []
-        while self._backlog.ready and not (self.tight and self._roster.busy):
+        while (self._backlog.ready or self._admit()) and not (self.tight and self._roster.busy):
             worker = self._next_worker(left)
             if worker is None:
                 break
@@ -64,6 +66,12 @@ class Dealer:
             return None
         return self._hired_at + HIRE_AGAIN
 
+    def next_turn(self) -> float | None:
+        """When a task may be sent that waits for its turn by the limits."""
+        if self._lines is None or self._lines.ready or not self._roster.has_room or (self.tight and self._roster.busy):
+            return None
+        return self._lines.next_turn()
+
     @property
     def join_below(self) -> int:
         """Stretches of fewer tasks than this are joined, so that batches fill up."""
@@ -73,11 +81,17 @@ class Dealer:
     def goal(self) -> int:
         """Tasks to have at hand: what the workers can take, and one more batch."""
         crew = self._roster.crew
+        if self._lines is not None:
+            return AHEAD
         if crew.slots > 1:
             return crew.max_workers * (crew.slots + self._reserve)
         return (crew.max_workers * crew.depth + 1) * self._sizer.full()
 
     # ---------------------------------------------------------------------------------------------------- inside
+
+    def _admit(self) -> bool:
+        """Where tasks wait for their turn by limits: take one's turn, but only once there is somebody to run it."""
+        return self._lines is not None and self._roster.has_room and self._lines.admit(self._now)
 
     def _next_worker(self, left: int) -> Worker | None:
         """Somebody empty, somebody new, or, where batches are brief, somebody who will soon want the next one."""
@@ -87,7 +101,11 @@ class Dealer:
         worker = roster.next_empty()
         if worker is None or worker.flights:  # of many slots: better a new one than one that has something to do
             worker = self._hire(left) or worker
-        if worker is None and self._sizer.expected(self._sizer.full()) < roster.crew.prefetch_below:
+        if (
+            worker is None
+            and self._lines is None
+            and self._sizer.expected(self._sizer.full()) < roster.crew.prefetch_below
+        ):
             worker = roster.next_ahead()
         return worker
 
@@ -129,10 +147,11 @@ class Dealer:
 
     def _set_reserve(self) -> None:
         """How many tasks a many-slotted worker holds beyond its slots, so that none of them waits for the next batch:
-        what they finish in the time that a batch is meant to last. When half of that is gone, more is sent.
+        what they finish in the time that a batch is meant to last. When half of that is gone, more is sent. None where
+        there are limits: what waits at a worker would keep its turn from others.
         """
         crew, each = self._roster.crew, self._sizer.per_task
         least = min(crew.slots, RESERVE)
         wanted = crew.target_seconds * crew.slots / each if each else 0.0
-        self._reserve = int(max(least, min(wanted, crew.most)))
+        self._reserve = int(max(least, min(wanted, crew.most))) if self._lines is None else 0
         self._roster.enough = crew.slots + self._reserve // 2

@@ -5,10 +5,11 @@ Owns the names, defaults and checks of the options, the same everywhere. Must ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from alongside.core.limits import Gate
 from alongside.core.retry import Backoff, RetryOn, RetryPolicy
 from alongside.exceptions import OptionError
 
@@ -25,6 +26,7 @@ class Options:
     retries: int = 0
     retry_on: RetryOn = Exception
     backoff: Backoff | Callable[[int], float] = Backoff()
+    limit: Gate | Sequence[Gate] | None = None
     on_error: OnError = "raise"
     progress: Any = False
     batch_size: int | None = None
@@ -52,6 +54,13 @@ class Options:
         return options
 
     @property
+    def limits(self) -> tuple[Gate, ...]:
+        """The limits that each task falls under."""
+        if self.limit is None:
+            return ()
+        return (self.limit,) if isinstance(self.limit, Gate) else tuple(self.limit)
+
+    @property
     def retry(self) -> RetryPolicy:
         """The retry decision these options ask for."""
         return RetryPolicy(self.retries, self.retry_on, self.backoff)
@@ -70,7 +79,18 @@ class Options:
             _number("timeout", self.timeout, above=0)
         if self.on_error not in ("raise", "return", "skip"):
             raise OptionError(f"on_error={self.on_error!r} is not one of 'raise', 'return', 'skip'.")
+        self._check_limit()
         self._check_callables()
+
+    def _check_limit(self) -> None:
+        limit = self.limit
+        given = [] if limit is None else list(limit) if isinstance(limit, (list, tuple)) else [limit]
+        for one in given:
+            if not isinstance(one, Gate):
+                raise OptionError(
+                    f"limit={one!r} is not an alongside.Limit, or a list of them. For at most 4 tasks at once and 20 "
+                    "starts per second write limit=alongside.Limit(concurrency=4, per_second=20)."
+                )
 
     def _check_callables(self) -> None:
         if not _is_retry_on(self.retry_on):

@@ -6,8 +6,12 @@ runs. Must never look at what is going on.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from alongside.core.limits import Gate
+from alongside.core.lines import Call
 from alongside.core.retry import RetryPolicy
 
 LAZY_WINDOW = 16_384
@@ -29,9 +33,22 @@ LOOK_AT_MEMORY = 0.05
 """Seconds between two looks at what the workers hold, where there is a memory limit."""
 
 
+def of_one(item: Any) -> Call:
+    """The call of a function that takes the item itself."""
+    return (item,), {}
+
+
+def of_several(item: tuple[Any, ...]) -> Call:
+    """The call of a function that takes what is in the item."""
+    return item, {}
+
+
 @dataclass(slots=True)
 class Policy:
-    """The options of a run in the coordinator's terms. `eager`: the consumer keeps every outcome as it comes."""
+    """The options of a run in the coordinator's terms. `eager`: the consumer keeps every outcome as it comes.
+
+    `call` gives the arguments, positional and by name, with which the user's function is called for an item.
+    """
 
     ordered: bool = True
     eager: bool = True
@@ -45,12 +62,14 @@ class Policy:
     memory_limit: int | None = None
     numbered: bool = False
     """Whether what a task does depends on its number."""
+    limits: Sequence[Gate] = ()
+    call: Callable[[Any], Call] = of_one
 
     @property
     def watches_tasks(self) -> bool:
         """Whether single tasks are numbered, kept in order, timed, or counted against their worker."""
         limits = (self.timeout, self.memory_limit, self.tasks_per_worker)
-        return self.ordered or self.numbered or any(limit is not None for limit in limits)
+        return self.ordered or self.numbered or bool(self.limits) or any(limit is not None for limit in limits)
 
     @property
     def bound(self) -> int:

@@ -160,6 +160,11 @@ class Roster:
         return self._present
 
     @property
+    def has_room(self) -> bool:
+        """Whether a worker has nothing to do (or, of many slots, one free), or one more may be hired."""
+        return bool(self._empty) or self.may_hire
+
+    @property
     def may_hire(self) -> bool:
         """Whether the crew may have one more."""
         return self._present < self.crew.max_workers and not (self._after and self._draining())

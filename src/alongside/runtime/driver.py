@@ -79,6 +79,7 @@ class Driver:
         self.on_answer: Callable[[Any, Any], None] = _nothing
         self.on_finish: Callable[[], None] = _nothing
         self.on_pull: Callable[[], None] = _nothing
+        coordinator.listen(self.rouse)
 
     # -------------------------------------------------------------------------------------------------- life
 
@@ -125,6 +126,13 @@ class Driver:
         """Make a `step` under way return soon. From a signal handler too."""
         if not self.backend.capabilities.in_caller:
             self.backend.wake()
+
+    def rouse(self) -> None:
+        """Have the run look again: something that others share with it has become free. From any thread."""
+        try:
+            self.backend.wake()
+        except RuntimeError:
+            return  # its event loop is being closed
 
     def nudge(self) -> None:
         """Have a pump in another thread look again: there may be a new deadline, or the run was stopped."""
@@ -344,6 +352,7 @@ class Driver:
             )
 
     def _close_observers(self) -> None:
+        self.coordinator.let_go(self._clock())
         observers, self._observers = self._observers, []
         for observer in observers:
             observer.close()
