@@ -67,7 +67,7 @@ def aftermath(
             error = blame(worker, policy, event.death, start, items[0])
             yield Fault(first, error, max(0.0, now - since[first]))
         else:
-            yield Segment(start, items, batch.attempt, suspect=suspected and many)
+            yield Segment(start, items, batch.attempt, suspect=many and (suspected or worker.on_trial))
 
 
 def blame(worker: Worker, policy: Policy, death: Death, index: int, item: Any) -> BaseException:
