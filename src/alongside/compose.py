@@ -76,20 +76,8 @@ class Composition:
         self.plan = fitted_to_memory(plan)
         backend = backends.find(self.plan.backend)(self.plan.max_workers)
         self.job, crew = with_loops(self.job, backend.crew(), self.plan.slots)
-        policy = Policy(
-            ordered=ordered,
-            eager=eager,
-            stop_at_failure=options.on_error == "raise",
-            timeout=options.timeout,
-            retry=options.retry,
-            batch_size=options.batch_size,
-            window=options.window,
-            total=total,
-            tasks_per_worker=options.tasks_per_worker,
-            memory_limit=options.memory_limit,
-            numbered=options.seed is not None,
-            limits=options.limits,
-            call=call or (of_several if star else of_one),
+        policy = Policy.of(
+            options, ordered=ordered, eager=eager, total=total, call=call or (of_several if star else of_one)
         )
         coordinator = Coordinator(policy, crew, _Jitter(), first_index=done)
         self.timeline = Timeline(crew) if watched else None

@@ -12,6 +12,7 @@ from typing import Any
 
 from alongside.core.limits import Gate
 from alongside.core.lines import Call
+from alongside.core.options import Options
 from alongside.core.retry import RetryPolicy
 
 LAZY_WINDOW = 16_384
@@ -64,6 +65,22 @@ class Policy:
     """Whether what a task does depends on its number."""
     limits: Sequence[Gate] = ()
     call: Callable[[Any], Call] = of_one
+
+    @classmethod
+    def of(cls, options: Options, **run: Any) -> Policy:
+        """What the options ask for, and what `run` says about this run."""
+        return cls(
+            stop_at_failure=options.on_error == "raise",
+            timeout=options.timeout,
+            retry=options.retry,
+            batch_size=options.batch_size,
+            window=options.window,
+            tasks_per_worker=options.tasks_per_worker,
+            memory_limit=options.memory_limit,
+            numbered=options.seed is not None,
+            limits=options.limits,
+            **run,
+        )
 
     @property
     def watches_tasks(self) -> bool:
