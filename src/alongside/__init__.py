@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from alongside.compose_advice import Advice
     from alongside.core.choose import Facts, Plan
-    from alongside.core.model import Failure, Outcome
+    from alongside.core.model import Attempt, Failure, Outcome
     from alongside.core.retry import Backoff
     from alongside.exceptions import (
         AlongsideError,
@@ -41,7 +41,7 @@ _HOMES = {
     "alongside.faces.futures": ("Executor",),
     "alongside.faces.pool": ("Pool", "ThreadPool"),
     "alongside.core.choose": ("Facts", "Plan"),
-    "alongside.core.model": ("Failure", "Outcome"),
+    "alongside.core.model": ("Attempt", "Failure", "Outcome"),
     "alongside.core.retry": ("Backoff",),
     "alongside.runtime.limits": ("Limit",),
     "alongside.runtime.results": ("Run", "Stats"),
@@ -65,6 +65,7 @@ __all__ = [
     "Advice",
     "AlongsideError",
     "AlongsideWarning",
+    "Attempt",
     "BackendUnavailable",
     "Backoff",
     "Executor",

@@ -76,9 +76,9 @@ class Composition:
         self.plan = fitted_to_memory(plan)
         backend = backends.find(self.plan.backend)(self.plan.max_workers)
         self.job, crew = with_loops(self.job, backend.crew(), self.plan.slots)
-        policy = Policy.of(
-            options, ordered=ordered, eager=eager, total=total, call=call or (of_several if star else of_one)
-        )
+        retry = options.retry._replace(asked_for=_asked_for)
+        call = call or (of_several if star else of_one)
+        policy = Policy.of(options, ordered=ordered, eager=eager, total=total, retry=retry, call=call)
         coordinator = Coordinator(policy, crew, _Jitter(), first_index=done)
         self.timeline = Timeline(crew) if watched else None
         observers = watchers(options.progress, source.total, done, crew, self.timeline)
@@ -228,6 +228,13 @@ def _free_memory() -> float:
     """The share of the memory this process may use that is free."""
     memory = machine.memory()
     return memory.available / min(memory.limit or memory.total, memory.total)
+
+
+def _asked_for(error: BaseException) -> float | None:
+    """How long a server asked to be left alone; loaded when a task has failed."""
+    from alongside.runtime.retry_after import asked_for
+
+    return asked_for(error)
 
 
 class _Jitter:

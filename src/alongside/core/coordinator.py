@@ -27,7 +27,7 @@ from alongside.core.backlog import Backlog, Segment
 from alongside.core.dealer import Dealer
 from alongside.core.lines import Lines
 from alongside.core.losses import Place, aftermath, charged, lost, suspects, with_index
-from alongside.core.model import Batch, Block, Delivery, Failure, Fault, Part, slot_name
+from alongside.core.model import Attempt, Batch, Block, Delivery, Failure, Fault, Part, slot_name
 from alongside.core.ordering import Ordering
 from alongside.core.policy import CRITICAL, LOOK_AT_MEMORY, TIGHT, Policy
 from alongside.core.retry import Uniform
@@ -57,6 +57,7 @@ class Coordinator:
         self._commands: list[ev.Command] = []
         self._deliveries: list[Delivery] = []
         self._looked = 0.0
+        self._earlier: dict[int, list[Attempt]] = {}
         self.finished = False
         self.retried = 0
 
@@ -212,7 +213,8 @@ class Coordinator:
                 self._lines.leave(batch.start + offset, self._now)
         items = batch.items if count == len(batch.items) else batch.items[part.offset : part.offset + count]
         start = batch.start + part.offset
-        self._settle(Block(start, items, part.values, part.seconds, worker.name, batch.attempt, part.slots))
+        earlier = self._earlier_of(start) if batch.attempt > 1 else ()
+        self._settle(Block(start, items, part.values, part.seconds, worker.name, batch.attempt, part.slots, earlier))
         return count
 
     def _fail(self, worker: Worker, batch: Batch, fault: Fault) -> None:
@@ -223,11 +225,20 @@ class Coordinator:
         failure = Failure(index, item, None, error, batch.attempt, fault.seconds, slot_name(worker.name, fault.slot))
         delay = self._delay(failure)
         if delay is None:
+            failure.earlier = self._earlier_of(index)
             self._settle(failure)
             return
         self.retried += 1
+        self._earlier.setdefault(index, []).append(Attempt(error, failure.seconds, failure.worker, delay))
         self._backlog.put_off(Segment(index, [item], batch.attempt + 1), until=self._now + delay)
         self._commands.append(ev.Retry(failure, delay))
+
+    def _earlier_of(self, index: int) -> tuple[Attempt, ...]:
+        """The attempts at a task that is about to be settled; what they held in their hands is let go of."""
+        attempts = tuple(self._earlier.pop(index, ()))
+        for attempt in attempts:
+            attempt.exception.__traceback__ = None
+        return attempts
 
     def _delay(self, failure: Failure) -> float | None:
         """Seconds until the task is tried again; None where it is not."""

@@ -81,13 +81,27 @@ class Death(NamedTuple):
     cause: str = ""
 
 
+class Attempt(NamedTuple):
+    """A try at a task that failed and was not the last: what it raised, how long it took, who did it, and how many
+    seconds were then waited.
+
+    Of the exception its traceback is not kept, which would keep everything the function had in its hands.
+    """
+
+    exception: BaseException
+    seconds: float = 0.0
+    worker: str = ""
+    delay: float = 0.0
+
+
 @dataclass(slots=True)
 class Outcome:
     """What one task ended in.
 
     `index` is its place in the input, `item` the input itself (a tuple where several iterables were given),
     `attempts` how many times it was tried, `seconds` how long its last attempt took (for tasks of a few
-    microseconds: the mean of their batch), `worker` who did it, `peak_memory` bytes where they are known.
+    microseconds: the mean of their batch), `worker` who did it, `peak_memory` bytes where they are known. `earlier` are
+    the attempts before the last one, in order.
     """
 
     index: int
@@ -98,6 +112,7 @@ class Outcome:
     seconds: float = 0.0
     worker: str = ""
     peak_memory: int | None = None
+    earlier: tuple[Attempt, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -131,6 +146,7 @@ class Block:
     worker: str
     attempt: int = 1
     slots: Slots = 0
+    earlier: tuple[Attempt, ...] = ()
 
     def __len__(self) -> int:
         return len(self.values)
@@ -140,7 +156,8 @@ class Block:
         seconds = self.seconds
         for offset, (item, value) in enumerate(zip(self.items, self.values, strict=True)):
             took = seconds if isinstance(seconds, float) else seconds[offset]
-            yield Outcome(self.start + offset, item, value, None, self.attempt, took, self.worker_of(offset))
+            who = self.worker_of(offset)
+            yield Outcome(self.start + offset, item, value, None, self.attempt, took, who, earlier=self.earlier)
 
     def worker_of(self, offset: int) -> str:
         """Who did the task at this place of the stretch."""

@@ -72,7 +72,6 @@ class Policy:
         return cls(
             stop_at_failure=options.on_error == "raise",
             timeout=options.timeout,
-            retry=options.retry,
             batch_size=options.batch_size,
             window=options.window,
             tasks_per_worker=options.tasks_per_worker,

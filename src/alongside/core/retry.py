@@ -39,17 +39,40 @@ class Backoff(NamedTuple):
 RetryOn = type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseException], bool]
 
 
+PATIENCE = 3600.0
+"""Seconds that a server may ask to be left alone; where it asks for longer, the task fails at once."""
+
+SPREAD = 0.1
+"""The largest share by which the wait a server asked for is lengthened, lest all come back at the same instant."""
+
+
+def _nobody_asks(error: BaseException) -> float | None:
+    return None
+
+
 class RetryPolicy(NamedTuple):
-    """How often and for which exceptions a task is tried again."""
+    """How often and for which exceptions a task is tried again.
+
+    `asked_for` tells for how many seconds whoever is behind an exception asked not to be tried again, if they did.
+    """
 
     retries: int = 0
     retry_on: RetryOn = Exception
     backoff: Backoff | Callable[[int], float] = Backoff()
+    asked_for: Callable[[BaseException], float | None] = _nobody_asks
 
     def delay(self, error: BaseException, attempt: int, rng: Uniform | None) -> float | None:
         """Seconds until the next attempt, or None when `attempt` was the last."""
         if attempt > self.retries or not self._wanted(error):
             return None
+        asked = self.asked_for(error)
+        if asked is None:
+            return self._own(attempt, rng)
+        if asked > PATIENCE:
+            return None
+        return max(self._own(attempt, rng), asked * (1.0 + SPREAD * (rng.random() if rng else 0.0)))
+
+    def _own(self, attempt: int, rng: Uniform | None) -> float:
         if isinstance(self.backoff, Backoff):
             return self.backoff.delay(attempt, rng)
         return max(0.0, float(self.backoff(attempt)))
