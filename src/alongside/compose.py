@@ -75,7 +75,7 @@ class Composition:
         plan, self.pilot = (after, None) if after else self._begin(source.total)
         self.plan = fitted_to_memory(plan)
         backend = backends.find(self.plan.backend)(self.plan.max_workers)
-        self.job, crew = with_loops(self.job, backend.crew(), self.plan.slots)
+        self.job, crew = with_loops(self.job, backend.crew(), self.plan.slots, self.plan.grows_to)
         retry = options.retry._replace(asked_for=_asked_for)
         call = call or (of_several if star else of_one)
         policy = Policy.of(options, ordered=ordered, eager=eager, total=total, retry=retry, call=call)
@@ -100,7 +100,7 @@ class Composition:
             self.pilot.close()
             self.plan = plan = fitted_to_memory(plan)
             backend = backends.find(plan.backend)(plan.max_workers)
-            self.job, crew = with_loops(self.job, backend.crew(), plan.slots)
+            self.job, crew = with_loops(self.job, backend.crew(), plan.slots, plan.grows_to)
             self.driver.move(backend, crew, self.job, after=self.job.coroutine and self.options.max_workers is not None)
             self.teacher.begins(backend.capabilities, plan.max_workers)
         elif self.pilot.weighed is not None:
@@ -140,7 +140,8 @@ class Composition:
             return self.plan._replace(
                 reasons=("it was over before anything but a plain loop could have been worth it.",)
             )
-        return self.plan
+        growth = self.driver.coordinator.growth
+        return self.plan._replace(reasons=(*self.plan.reasons, growth.story)) if growth else self.plan
 
     def close(self) -> None:
         """Stop what only this run needed."""
@@ -177,7 +178,9 @@ class Composition:
                 "use backend='processes', or leave backend='auto'."
             )
         workers, slots = as_asked(self.options.max_workers, self.job, able)
-        return Plan(self.options.backend, workers, ("it was asked for.",), slots=slots)
+        alone = able.in_event_loop and not self.job.coroutine  # an ordinary function has a pool of a fixed size there
+        grows_to = able.grows_to if workers is None and not alone else 0
+        return Plan(self.options.backend, workers, ("it was asked for.",), slots=slots, grows_to=grows_to)
 
     def _received(self, deliveries: Sequence[Delivery]) -> None:
         if self.at_home and self.pilot is not None:
@@ -376,7 +379,9 @@ def _finished_run(made: Composition, deliveries: list[Delivery], seconds: float)
     total = sum(map(size, deliveries))
     succeeded = sum(len(d) for d in deliveries if isinstance(d, Block))
     workers = len({name for d in deliveries for name in (d.workers() if isinstance(d, Block) else [d.worker])})
-    stats = Stats(total, succeeded, total - succeeded, made.driver.coordinator.retried, seconds, workers)
+    coordinator = made.driver.coordinator
+    retried, concurrency = coordinator.retried, coordinator.concurrency
+    stats = Stats(total, succeeded, total - succeeded, retried, seconds, workers, concurrency)
     assert made.timeline is not None
     return Run(made.told_plan(), stats, made.job, made.options.on_error, made.timeline, deliveries)
 

@@ -332,7 +332,9 @@ class World:
 def random_crew(rng: Random, name: str) -> ev.Crew:
     if rng.random() < 0.4:
         slots, watches = rng.randint(2, 6), rng.random() < 0.5
-        return ev.Crew(rng.randint(1, 3), slots=slots, watches_timeout=watches, name=name)
+        workers = rng.randint(1, 3)
+        begin = rng.choice([0, 2]) if workers == 1 else 0
+        return ev.Crew(workers, slots=slots, watches_timeout=watches, begin=begin, name=name)
     return ev.Crew(rng.randint(1, 4), depth=rng.randint(1, 3), prefetch_below=rng.choice([0.0, 1.0]), name=name)
 
 

@@ -24,7 +24,12 @@ class AsyncioBackend:
 
     name: ClassVar[str] = "asyncio"
     capabilities: ClassVar[Capabilities] = Capabilities(
-        overlaps_waiting=True, cancellable=True, runs_coroutines_together=True, in_event_loop=True, task_seconds=0.00001
+        overlaps_waiting=True,
+        cancellable=True,
+        runs_coroutines_together=True,
+        in_event_loop=True,
+        grows_to=1000,
+        task_seconds=0.00001,
     )
     _slots: Slots
 
@@ -56,6 +61,9 @@ class AsyncioBackend:
 
     def dispatch(self, worker: int, batch: Batch) -> None:
         self._slots.add(batch)
+
+    def resize(self, worker: int, slots: int) -> None:
+        self._slots.resize(slots)
 
     def kill(self, worker: int) -> None:
         self._slots.cancel()

@@ -30,7 +30,7 @@ class ThreadsBackend:
 
     name: ClassVar[str] = "threads"
     capabilities: ClassVar[Capabilities] = Capabilities(
-        overlaps_waiting=True, start_seconds=0.0001, task_seconds=0.00005
+        overlaps_waiting=True, grows_to=256, start_seconds=0.0001, task_seconds=0.00005
     )
 
     def __init__(self, max_workers: int | None = None) -> None:
@@ -55,6 +55,10 @@ class ThreadsBackend:
 
     def dispatch(self, worker: int, batch: Batch) -> None:
         self._pool.add(batch)
+
+    def resize(self, worker: int, slots: int) -> None:
+        self._pool.resize(slots)
+        self.wake()  # more threads may be wanted
 
     def kill(self, worker: int) -> None:
         self._pool.close()

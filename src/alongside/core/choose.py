@@ -74,7 +74,8 @@ class Facts(NamedTuple):
 class Plan(NamedTuple):
     """What is to be done: the backend, how many workers, why, and what each backend was predicted to take (seconds).
 
-    `slots`: how many coroutines each worker runs side by side.
+    `slots`: how many coroutines each worker runs side by side. `grows_to`: where `max_workers` is only what it begins
+    with, and how many are right is found while they run, the most it may come to; else 0.
     """
 
     backend: str
@@ -82,9 +83,11 @@ class Plan(NamedTuple):
     reasons: tuple[str, ...] = ()
     predictions: Mapping[str, float] = MappingProxyType({})
     slots: int = 1
+    grows_to: int = 0
 
     def __str__(self) -> str:
         workers = f" with {self.max_workers} workers" if (self.max_workers or 0) > 1 else ""
+        workers += f" to begin with, {self.grows_to} at the most" if workers and self.grows_to else ""
         workers += f", {self.slots} coroutines at once in each" if self.slots > 1 else ""
         return "\n  - ".join([f"{self.backend}{workers}", *self.reasons])
 
@@ -113,7 +116,8 @@ def choose(facts: Facts, candidates: Candidates, wishes: Wishes = Wishes()) -> P
         best = home
     reasons = _reasons(facts, best, able, predictions, home)
     workers, slots = sizes[best]
-    return Plan(best, workers, (*reasons, *_excluded(facts, candidates, wishes)), predictions, slots)
+    grows_to = able[best].grows_to if wishes.max_workers is None and _waits(facts) else 0
+    return Plan(best, workers, (*reasons, *_excluded(facts, candidates, wishes)), predictions, slots, grows_to)
 
 
 def predict(facts: Facts, caps: Capabilities, workers: int, slots: int = 1) -> float:
@@ -151,14 +155,17 @@ def _workers(facts: Facts, caps: Capabilities, wishes: Wishes) -> int:
         return 1
     if wishes.max_workers is not None:
         return wishes.max_workers
-    waits = facts.waiting > 0.5 * facts.wall or facts.coroutine
     if caps.runs_coroutines_together:
         return 100
-    if not waits:
+    if not _waits(facts):
         return facts.cpus
     if not caps.escapes_gil:
         return WAITERS
     return max(facts.cpus, min(4 * facts.cpus, round(facts.cpus * facts.wall / max(facts.cpu, 1e-9))))
+
+
+def _waits(facts: Facts) -> bool:
+    return facts.waiting > 0.5 * facts.wall or facts.coroutine
 
 
 def _why_not(facts: Facts, caps: Capabilities, wishes: Wishes) -> str:

@@ -25,6 +25,7 @@ from typing import Any
 from alongside.core import events as ev
 from alongside.core.backlog import Backlog, Segment
 from alongside.core.dealer import Dealer
+from alongside.core.growth import Growth
 from alongside.core.lines import Lines
 from alongside.core.losses import Place, aftermath, charged, lost, suspects, with_index
 from alongside.core.model import Attempt, Batch, Block, Delivery, Failure, Fault, Part, slot_name
@@ -94,6 +95,16 @@ class Coordinator:
         return self._roster.crew
 
     @property
+    def growth(self) -> Growth | None:
+        """How many tasks run side by side, and why, where that is found while they run."""
+        return self._dealer.growth
+
+    @property
+    def concurrency(self) -> int:
+        """How many tasks can run side by side."""
+        return self.growth.at_once if self.growth else self.crew.max_workers * self.crew.slots
+
+    @property
     def hungry(self) -> bool:
         """Whether a worker has nothing to do, or one more may be hired."""
         return self._roster.has_room
@@ -152,7 +163,7 @@ class Coordinator:
         for fault in event.faults:
             worker.mark(flight, fault.offset, 1)
             self._fail(worker, flight.batch, fault)
-        self._dealer.learn(done + len(event.faults), event.seconds, event.nbytes)
+        self._commands += self._dealer.learn(worker, event, done + len(event.faults), self._now)
         worker.since = self._now
         if worker.used_up(self._policy.tasks_per_worker) and not worker.flights and worker.condemned is None:
             self._roster.lose(worker.id)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from alongside.core import events as ev
 from alongside.core.backlog import Backlog
 from alongside.core.batching import Sizer
+from alongside.core.growth import Growth
 from alongside.core.lines import AHEAD, Lines
 from alongside.core.model import Batch
 from alongside.core.policy import HIRE_AGAIN, HIRES, WORTH_HIRING, Policy
@@ -34,6 +35,8 @@ class Dealer:
         """The number of the last batch."""
         self.tight = False
         """Whether memory is short, so that nothing more is sent while something runs."""
+        self.growth = _growth(crew)
+        """What finds how many run side by side, where that is to be found."""
         self._set_reserve()
 
     def move(self, crew: ev.Crew, after: bool) -> None:
@@ -42,13 +45,19 @@ class Dealer:
         self._roster.enlist(crew, after)
         self._sizer = Sizer(crew.target_seconds, self._policy.batch_size, crew.most)
         self._sizer.per_task = known
+        self.growth = _growth(crew)
         self._set_reserve()
 
-    def learn(self, count: int, seconds: float, nbytes: int) -> None:
-        """So many tasks have come back, which took so long and weighed so much altogether."""
-        self._sizer.record(count, seconds, nbytes)
+    def learn(self, worker: Worker, event: ev.Finished, count: int, now: float) -> list[ev.Command]:
+        """So many tasks have come back from a worker; what is to be done about it."""
+        self._sizer.record(count, event.seconds, event.nbytes)
+        changed: list[ev.Command] = []
+        growth = self.growth if worker.crew is self._roster.crew else None
+        if growth and growth.learn(count, len(event.faults), event.seconds, now, worker.load + count):
+            changed.append(ev.Resize(worker.id, growth.at_once))
         if self._roster.crew.slots > 1:
             self._set_reserve()
+        return changed
 
     def deal(self, left: int, now: float) -> list[ev.Command]:
         """Give out what can be given out now; `left` tasks are still to be sent, as far as that is known."""
@@ -84,7 +93,7 @@ class Dealer:
         if self._lines is not None:
             return AHEAD
         if crew.slots > 1:
-            return crew.max_workers * (crew.slots + self._reserve)
+            return crew.max_workers * (self._slots + self._reserve)
         return (crew.max_workers * crew.depth + 1) * self._sizer.full()
 
     # ---------------------------------------------------------------------------------------------------- inside
@@ -142,7 +151,7 @@ class Dealer:
     def _fill_up(self, worker: Worker, left: int) -> int:
         """What fills a worker's slots and its reserve; of the last tasks a part, where there are several workers."""
         crew = self._roster.crew
-        room = crew.slots + self._reserve - worker.load
+        room = self._slots + self._reserve - worker.load
         return room if crew.max_workers == 1 else min(room, max(1, left // (2 * crew.max_workers)))
 
     def _set_reserve(self) -> None:
@@ -151,7 +160,12 @@ class Dealer:
         there are limits: what waits at a worker would keep its turn from others.
         """
         crew, each = self._roster.crew, self._sizer.per_task
-        least = min(crew.slots, RESERVE)
-        wanted = crew.target_seconds * crew.slots / each if each else 0.0
+        slots = self._slots = crew.slots if self.growth is None else self.growth.at_once
+        least = min(slots, RESERVE)
+        wanted = crew.target_seconds * slots / each if each else 0.0
         self._reserve = int(max(least, min(wanted, crew.most))) if self._lines is None else 0
-        self._roster.enough = crew.slots + self._reserve // 2
+        self._roster.enough = slots + self._reserve // 2
+
+
+def _growth(crew: ev.Crew) -> Growth | None:
+    return Growth(crew.begin, crew.slots) if crew.begin else None

@@ -157,6 +157,13 @@ class Retire(NamedTuple):
     worker: int
 
 
+class Resize(NamedTuple):
+    """Have a worker run so many tasks at the same time from now on."""
+
+    worker: int
+    slots: int
+
+
 class Deliver(NamedTuple):
     """Hand these to the consumer."""
 
@@ -177,7 +184,7 @@ class Finish(NamedTuple):
     failure: Failure | None = None
 
 
-Command = Pull | Hire | Dispatch | Kill | Retire | Deliver | Retry | Finish
+Command = Pull | Hire | Dispatch | Kill | Retire | Resize | Deliver | Retry | Finish
 
 
 class Crew(NamedTuple):
@@ -186,7 +193,8 @@ class Crew(NamedTuple):
     `max_workers` slots, each given up to `depth` batches at once, the second only where batches are expected to last
     less than `prefetch_below` seconds; `target_seconds` is how long a batch should last; `most` tasks at most in one.
     `watches_timeout` is true where the backend itself ends an attempt that takes too long, `counts_tasks` where it
-    replaces what has run as many tasks as one may. `slots` is how many tasks one worker runs at the same time.
+    replaces what has run as many tasks as one may. `slots` is how many tasks one worker runs at the same time; with
+    `begin`, at the most: it begins with so many, and how many are right is found while they run.
     """
 
     max_workers: int
@@ -197,4 +205,5 @@ class Crew(NamedTuple):
     most: int = 1 << 17
     watches_timeout: bool = False
     counts_tasks: bool = False
+    begin: int = 0
     name: str = ""

@@ -17,6 +17,9 @@ class Capabilities(NamedTuple):
 
     `runs_coroutines_together`: one event loop for many of them; `loops_apart`: such a loop in each worker.
 
+    `grows_to`: where the user gives no number and tasks wait, how many run side by side is found, up to this many; it
+    must then be `Resizable`.
+
     `start_seconds` and `task_seconds` are rough costs of a worker's start and of one task sent alone, used until this
     machine's own have been measured.
     """
@@ -31,6 +34,7 @@ class Capabilities(NamedTuple):
     loops_apart: bool = False
     in_caller: bool = False
     in_event_loop: bool = False
+    grows_to: int = 0
     start_seconds: float = 0.0
     task_seconds: float = 0.0
 
@@ -91,6 +95,13 @@ class AsyncBackend(Backend, Protocol):
 
     async def close_async(self) -> None:
         """As `close`; when it returns every coroutine has ended."""
+
+
+class Resizable(Backend, Protocol):
+    """A backend whose worker can run more or fewer tasks side by side while it is at work."""
+
+    def resize(self, worker: int, slots: int) -> None:
+        """From now on so many at once. Those that run are not interrupted."""
 
 
 class Observer(Protocol):

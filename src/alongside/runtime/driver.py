@@ -20,7 +20,7 @@ from typing import Any, Protocol, cast
 from alongside.core import events as ev
 from alongside.core.coordinator import Coordinator
 from alongside.core.model import Delivery, Job, Running
-from alongside.core.ports import AsyncBackend, Backend, Observer
+from alongside.core.ports import AsyncBackend, Backend, Observer, Resizable
 from alongside.runtime.interrupts import let_in
 
 HEARTBEAT = 0.2
@@ -328,6 +328,8 @@ class Driver:
                 self._homes[worker].kill(worker)
             case ev.Retire(worker):
                 self._homes[worker].retire(worker)
+            case ev.Resize(worker, slots):
+                cast(Resizable, self._homes[worker]).resize(worker, slots)
             case ev.Finish():
                 self.finish = self.finish or command
                 self.on_finish()

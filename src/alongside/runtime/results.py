@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Stats:
-    """The run in numbers; `seconds` is wall time from the call to its return."""
+    """The run in numbers; `seconds` is wall time from the call to its return, `workers` how many did something,
+    `concurrency` how many tasks could run side by side in the end.
+    """
 
     tasks: int = 0
     succeeded: int = 0
@@ -30,6 +32,7 @@ class Stats:
     retried: int = 0
     seconds: float = 0.0
     workers: int = 0
+    concurrency: int = 0
 
 
 @dataclass(slots=True)

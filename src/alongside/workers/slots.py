@@ -61,6 +61,11 @@ class Slots:
         """Whether anything waits, runs, or is finished and was not asked for."""
         return bool(self._todo or self._slots or self._done)
 
+    def resize(self, limit: int) -> None:
+        """From now on up to so many at once; those that run go on. From any thread."""
+        self._limit = limit
+        self._loop.call_soon_threadsafe(self._fill)
+
     def wake(self) -> None:
         """Set `changed`. From any thread."""
         self._loop.call_soon_threadsafe(self.changed.set)
@@ -132,7 +137,7 @@ class Slots:
 
     async def _slot(self) -> None:
         todo, call, clock, marked = self._todo, self._call, self._loop.time, self._marked
-        while todo:
+        while todo and len(self._slots) <= self._limit:
             batch, offset, item = todo.popleft()
             began = clock()
             value: Any = None
