@@ -19,6 +19,8 @@ from typing import Any
 
 import pytest
 
+os.environ["ALONGSIDE_CACHE_DIR"] = ""  # what was measured here before must not decide a test
+
 SETTLE = 2.0
 """Seconds at most in which what is ending may end; nothing is waited for where nothing is left."""
 

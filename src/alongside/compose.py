@@ -6,12 +6,12 @@ execute anything itself.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any
 
 from alongside import backends
+from alongside.compose_plan import base_facts, candidates, fitted_to_memory
 from alongside.core.choose import Facts, Plan, Wishes
 from alongside.core.coordinator import Coordinator
 from alongside.core.events import Finish
@@ -20,11 +20,11 @@ from alongside.core.lines import Call
 from alongside.core.model import Block, Delivery, Job, size
 from alongside.core.options import Options
 from alongside.core.policy import Policy, of_one, of_several
-from alongside.core.ports import Capabilities
 from alongside.exceptions import OptionError
 from alongside.observe.timeline import Timeline
 from alongside.observe.watchers import watchers
-from alongside.runtime import machine
+from alongside.runtime import calibration, machine
+from alongside.runtime.calibration import Listener
 from alongside.runtime.callables import is_coroutine_function
 from alongside.runtime.driver import Driver
 from alongside.runtime.interrupts import shielded
@@ -33,6 +33,7 @@ from alongside.runtime.loop import name_task
 from alongside.runtime.pilot import Pilot, first_plan, pilot_of_coroutines
 from alongside.runtime.pushed import Pushed
 from alongside.runtime.results import Run, Stats, Values
+from alongside.runtime.review import Review, cpu_clock
 from alongside.runtime.service import Service
 from alongside.runtime.source import Source
 from alongside.runtime.stream import Inbox, Stream
@@ -45,7 +46,7 @@ Deliver = Callable[[Sequence[Delivery]], None]
 class Composition:
     """One run, put together and ready to be driven.
 
-    `after`: the plan for what a plain loop has left after so many tasks were `done`.
+    `after`: the plan for what a plain loop has left after so many tasks were `done`, and the `facts` behind it.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Composition:
         ordered: bool = True,
         eager: bool = True,
         after: Plan | None = None,
+        facts: Facts | None = None,
         done: int = 0,
         clock: Callable[[], float] = time.monotonic,
         watched: bool = False,
@@ -82,6 +84,10 @@ class Composition:
         coordinator = Coordinator(policy, crew, _Jitter(), first_index=done)
         self.timeline = Timeline(crew) if watched else None
         observers = watchers(options.progress, source.total, done, crew, self.timeline)
+        self.review = self._review(facts, total) if options.backend == "auto" and not coroutine else None
+        observers += [self.review] if self.review else []
+        if backend.capabilities.needs_pickling:
+            observers.append(Listener(self.plan.backend, calibration.ready(backend)))
         self.teacher = Teacher(fn, options.seed is not None)
         if options.backend != "auto":
             self.teacher.begins(backend.capabilities, self.plan.max_workers)
@@ -89,8 +95,11 @@ class Composition:
         self.driver = Driver(coordinator, backend, self.job, source, self._received, observers, clock, _free_memory)
 
     def consider(self) -> None:
-        """Move the run to a better backend, if the pilot has found one."""
-        if self.pilot is None or self.driver.finish is not None or not self.at_home:
+        """Move the run to a better backend, if the pilot or, later, the review has found one."""
+        if self.driver.finish is not None:
+            return
+        if not self.at_home:
+            self._look_again()
             return
         plan = self.pilot.consider()
         if self.pilot.plan is not None:
@@ -98,13 +107,24 @@ class Composition:
         if plan is not None:
             self.at_home = False
             self.pilot.close()
-            self.plan = plan = fitted_to_memory(plan)
-            backend = backends.find(plan.backend)(plan.max_workers)
-            self.job, crew = with_loops(self.job, backend.crew(), plan.slots, plan.grows_to)
-            self.driver.move(backend, crew, self.job, after=self.job.coroutine and self.options.max_workers is not None)
-            self.teacher.begins(backend.capabilities, plan.max_workers)
+            if self.review is not None:
+                self.review.facts = self.pilot.weighed
+            self._move(plan)
         elif self.pilot.weighed is not None:
             self.teacher.stays(self.pilot.weighed)
+
+    def _look_again(self) -> None:
+        if self.review is not None:
+            plan = self.review.consider(self.plan, cpu_clock(self.driver.backend))
+            if plan is not None:
+                self._move(plan)
+
+    def _move(self, plan: Plan) -> None:
+        self.plan = plan = fitted_to_memory(plan)
+        backend = backends.find(plan.backend)(plan.max_workers)
+        self.job, crew = with_loops(self.job, backend.crew(), plan.slots, plan.grows_to)
+        self.driver.move(backend, crew, self.job, after=self.job.coroutine and self.options.max_workers is not None)
+        self.teacher.begins(backend.capabilities, plan.max_workers)
 
     def drive(self) -> Finish:
         """Run to the end, in this thread or in a loop beside it. Every backend is closed when it returns or raises."""
@@ -155,12 +175,19 @@ class Composition:
         if options.backend != "auto":
             return self._as_asked(), None
         facts = base_facts(self.job.cpus)._replace(coroutine=self.job.coroutine)
-        wishes = Wishes(options.max_workers, options.timeout is not None, options.memory_limit is not None)
+        wishes = self._wishes()
         able = candidates()
         plan = first_plan(facts, able, wishes)
         self.at_home = not wishes.memory_limit
         kind = pilot_of_coroutines() if facts.coroutine else Pilot
         return plan, kind(able, wishes, facts, self.job.fn, total, self._get_ahead) if self.at_home else None
+
+    def _review(self, facts: Facts | None, total: int | None) -> Review:
+        return Review(candidates(), self._wishes(), facts or base_facts(self.job.cpus), total)
+
+    def _wishes(self) -> Wishes:
+        options = self.options
+        return Wishes(options.max_workers, options.timeout is not None, options.memory_limit is not None)
 
     def _get_ahead(self) -> None:
         """Have the workers that may soon be wanted got ready while the loop goes on."""
@@ -196,35 +223,12 @@ class Composition:
                 while self.driver.finish is None:
                     interrupts.check()
                     self.driver.step()
-                    if self.at_home:
-                        self.consider()
+                    self.consider()
             finally:
                 interrupts.wake = None
                 with shielded():
                     self.close()
                     self.driver.close()
-
-
-def base_facts(cpus: int) -> Facts:
-    """What is known before anything has run."""
-    return Facts(cpus=cpus, in_worker="ALONGSIDE_WORKER" in os.environ)
-
-
-FOOTPRINT = 64 << 20
-"""Bytes that a worker process is reckoned to need, at the least, before it is started."""
-
-
-def fitted_to_memory(plan: Plan) -> Plan:
-    """The plan with no more worker processes than there is memory for, saying so where that binds."""
-    if backends.find(plan.backend).capabilities.shares_memory:
-        return plan
-    memory = machine.memory()
-    room = max(1, memory.available // FOOTPRINT)
-    if plan.max_workers is None or plan.max_workers <= room:
-        return plan
-    free = f"{memory.available / 1e6:,.0f} MB are free" + (" within the container's limit" if memory.limit else "")
-    reason = f"only {room} instead of {plan.max_workers} workers, because {free}."
-    return plan._replace(max_workers=room, reasons=(*plan.reasons, reason))
 
 
 def _free_memory() -> float:
@@ -247,11 +251,6 @@ class _Jitter:
         from random import random
 
         return random()
-
-
-def candidates() -> Mapping[str, Capabilities]:
-    """What the choice is made from: every backend that is here, with what it declares."""
-    return {name: backends.find(name).capabilities for name in backends.names()}
 
 
 def values(fn: Fn, iterables: tuple[Iterable[Any], ...], given: Mapping[str, Any]) -> list[Any]:
@@ -292,6 +291,8 @@ def stream(
     options = checked(fn, given)
     inbox = Inbox()
     made = _compose(fn, iterables, options, inbox, ordered=ordered, eager=False, watched=watched)
+    if made.review is not None:
+        made.review.may_come_home = False  # there may be a thread beside the consumer's, and home is the consumer's
     return lazily(made, inbox)
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from alongside.compose import candidates, checked
+from alongside.compose import checked
+from alongside.compose_plan import candidates
 from alongside.core.choose import Facts, Plan, Wishes, choose, span
 from alongside.core.model import Block
 from alongside.runtime import machine

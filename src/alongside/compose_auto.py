@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from alongside.compose import Composition, base_facts, candidates, lazily
+from alongside.compose import Composition, lazily
+from alongside.compose_plan import base_facts, candidates
 from alongside.core.choose import Facts, Plan
 from alongside.core.options import Options
 from alongside.runtime import machine
@@ -48,6 +49,7 @@ class Engaged:
     def __init__(self, opening: Opening, plan: Plan, deliver: Any, eager: bool) -> None:
         self._deliver = deliver
         self._handed_over = False
+        self._eager = eager
         with shielded():
             self._made = Composition(
                 opening.fn,
@@ -57,19 +59,24 @@ class Engaged:
                 star=opening.star,
                 eager=eager,
                 after=plan,
+                facts=opening.pilot.weighed,
                 done=opening.watch.kept(),
             )
+        self._may_come_home(eager)
 
     def drive_beside(self) -> None:
         """Run, until `hand_over` or the end. In the watcher's thread."""
+        self._may_come_home(False)
         driver = self._made.driver
         driver.open()
         while driver.finish is None and not self._handed_over:
             driver.step()
+            self._made.consider()
 
     def hand_over(self) -> None:
         """Have `drive_beside` return: somebody else goes on."""
         self._handed_over = True
+        self._may_come_home(self._eager)
         self._made.driver.wake()
 
     def abandon(self) -> None:
@@ -94,6 +101,11 @@ class Engaged:
         """The results of the rest, as they are taken."""
         self._teach()
         return lazily(self._made, self._deliver)
+
+    def _may_come_home(self, may: bool) -> None:
+        """Home is the caller's thread."""
+        if self._made.review is not None:
+            self._made.review.may_come_home = may
 
     def _teach(self) -> None:
         """In the caller's thread, whose frames tell where alongside was called."""

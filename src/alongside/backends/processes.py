@@ -79,6 +79,15 @@ class ProcessesBackend:
         """Begin what a run of `fn` will need, without waiting for it."""
         supervisor.prepare(_modules_of(fn))
 
+    @staticmethod
+    def ready() -> int:
+        """How many workers are there already."""
+        return supervisor.idle
+
+    def cpu_seconds(self) -> float:
+        """Seconds that its workers have computed so far, all together, or would have, had they been given CPUs."""
+        return sum(supervisor.cpu_of(process) for process in list(self._workers.values()))
+
     def open(self, job: Job) -> None:
         supervisor.prepare(_modules_of(job.fn) + _LOOP_MODULES * job.coroutine)
         self._share = max(1, job.cpus // self._limit)

@@ -70,6 +70,10 @@ class ThreadsBackend:
     def memory(self) -> Mapping[int, int]:
         return {}  # all of them share this process's memory
 
+    def cpu_seconds(self) -> float:
+        """CPU seconds that this process has used so far."""
+        return time.process_time()
+
     def running(self) -> Mapping[int, Sequence[Running]]:
         return {}
 

@@ -23,6 +23,9 @@ WAITERS = 32
 MARGIN = 0.9
 """Leave the loop only for a plan predicted to take less than this share of its time: predictions are not exact."""
 
+MARGIN_INSIDE = 0.6
+"""The same for functions that are parallel inside: their own threads and ours get in each other's way."""
+
 PARALLEL_INSIDE = 1.3
 """CPU seconds of the process per CPU second of the thread from which the function counts as parallel inside."""
 
@@ -112,7 +115,8 @@ def choose(facts: Facts, candidates: Candidates, wishes: Wishes = Wishes()) -> P
         (name for name, caps in able.items() if caps.in_caller or (facts.coroutine and caps.in_event_loop)), None
     )
     best = min(predictions, key=lambda name: predictions[name])
-    if home is not None and predictions[best] > MARGIN * predictions[home]:
+    margin = MARGIN_INSIDE if facts.parallel_inside else MARGIN
+    if home is not None and predictions[best] > margin * predictions[home]:
         best = home
     reasons = _reasons(facts, best, able, predictions, home)
     workers, slots = sizes[best]
@@ -127,20 +131,26 @@ def predict(facts: Facts, caps: Capabilities, workers: int, slots: int = 1) -> f
         return left * wall
     side_by_side = max(1, min(workers * slots, left))
     busy = side_by_side if caps.overlaps_waiting or caps.escapes_gil or caps.runs_coroutines_together else 1
-    bounds = [left * wall / busy, left * _cpu_use(facts) / min(side_by_side, facts.cpus)]
+    here, there = _sending(facts, caps)
+    bounds = [
+        -(-left // busy) * (wall + there),
+        left * (_cpu_use(facts) + here + there) / min(side_by_side, facts.cpus),
+        left * here,  # one thread sends and receives
+    ]
     if not caps.escapes_gil and facts.gil_held is not False:
         bounds.append(left * facts.busy)  # one thread computes at a time
-    return caps.start_seconds * min(workers, side_by_side, facts.cpus) + max(bounds) + left * _sending(facts, caps)
+    return caps.start_seconds + max(bounds)
 
 
 def _cpu_use(facts: Facts) -> float:
     return max(facts.busy, facts.process_cpu) if facts.parallel_inside else facts.busy
 
 
-def _sending(facts: Facts, caps: Capabilities) -> float:
-    """Seconds per task for getting it there and back; small tasks share the cost of a batch."""
+def _sending(facts: Facts, caps: Capabilities) -> tuple[float, float]:
+    """Seconds per task for sending and receiving, here and at the worker; small tasks share the cost of a batch."""
     batch = max(1.0, min(0.004 / facts.wall, 1000.0)) if facts.wall > 0 else 1000.0
-    return caps.task_seconds / batch + (facts.pickle_seconds if caps.needs_pickling else 0.0)
+    pickling = facts.pickle_seconds / 2 if caps.needs_pickling else 0.0
+    return caps.task_seconds / batch + pickling, pickling
 
 
 def _size(facts: Facts, caps: Capabilities, wishes: Wishes) -> tuple[int, int]:

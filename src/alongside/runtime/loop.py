@@ -65,6 +65,7 @@ class Stopwatch:
         self.wall = self.cpu = self.process_cpu = 0.0
         self._thread = get_native_id()
         self._delay = run_delay()
+        self.delayed = 0.0
         self.ended = False
         self.relieved = False
         self.since: float | None = None
@@ -157,10 +158,13 @@ class Stopwatch:
         with self._turn:
             self.relieved = False
 
-    @property
-    def delayed(self) -> float:
-        """Seconds of all those in which this thread was ready to run but had no CPU."""
-        return run_delay(self._thread) - self._delay
+    def look_at_delay(self) -> None:
+        """See in how much of its time its thread was ready to run but had no CPU: `delayed`."""
+        self.delayed = run_delay(self._thread) - self._delay
+
+    def leave_out_delay(self) -> None:
+        """What has come since `look_at_delay` was not the tasks'."""
+        self._delay = run_delay(self._thread) - self.delayed
 
     def slow(self) -> bool:
         """Whether enough time has gone by, and enough is left, to think of something better than a loop."""

@@ -110,9 +110,11 @@ class Opening:
         return self._beside
 
     def _look(self) -> Any:
+        self.watch.look_at_delay()
         if self.pilot is None:
             self.pilot = self._make_pilot(self)
         plan = self.pilot.look(self.watcher)
+        self.watch.leave_out_delay()
         if self.pilot.plan is not None:
             self._next_look = LOOK_AGAIN * self.watch.wall
         return plan

@@ -207,8 +207,11 @@ class LoopPilot(Pilot):
 
     def _tally(self) -> Tally:
         watch = self._watch
-        tally = Tally(watch.done, watch.wall, watch.cpu, watch.process_cpu, watch.delayed)
-        return _by_the_newest(tally, self._newest())
+        tally = _by_the_newest(
+            Tally(watch.done, watch.wall, watch.cpu, watch.process_cpu, watch.delayed), self._newest()
+        )
+        watchers = self._watcher.used() if self._watcher else 0.0
+        return _without(tally, watchers)
 
     def _newest(self) -> Spent:
         """The stretch in hand, if there is one, or what of it came after a note was taken, if that is slower. The task
@@ -228,6 +231,14 @@ class LoopPilot(Pilot):
         """A stopwatch does not run between two stretches."""
 
 
+def _without(tally: Tally, watchers: float) -> Tally:
+    """The tally without the seconds that the watcher has computed: meanwhile the loop may have had to wait for the GIL,
+    which is no waiting of the tasks'."""
+    idle = max(0.0, tally.wall - tally.cpu)
+    process_cpu = max(tally.cpu, tally.process_cpu - watchers)
+    return tally._replace(process_cpu=process_cpu, delayed=min(idle, tally.delayed + watchers))
+
+
 def _by_the_newest(tally: Tally, newest: Spent) -> Tally:
     """The tally, as if all tasks had been like those of the newest stretch, where that tells of slower ones.
 
@@ -238,7 +249,8 @@ def _by_the_newest(tally: Tally, newest: Spent) -> Tally:
     if tasks < 1 or newest.wall < SURPRISE * LOOK_EVERY or newest.wall / tasks < tally.wall / max(tally.seen, 1):
         return tally
     share = tally.seen / tasks if tally.seen >= tasks else 1.0
-    delayed = max(0.0, min(tally.delayed, newest.wall - newest.cpu))
+    part = newest.wall / max(tally.wall, newest.wall)
+    delayed = max(0.0, min(part * tally.delayed, newest.wall - newest.cpu))
     return Tally(
         max(tally.seen, tasks), newest.wall * share, newest.cpu * share, newest.process_cpu * share, delayed * share
     )

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from alongside.runtime.calibration import copy_bandwidth
+
 
 class Weight:
     """What it costs to send a function, an item and a result to another process, or why it cannot be done."""
@@ -27,13 +29,18 @@ class Weight:
             began = time.perf_counter()
             self.item_bytes, self.result_bytes = _size_of(item), _size_of(result)
             # There and back: each is pickled on one side and unpickled, about as costly, on the other.
-            self.seconds = 2 * (time.perf_counter() - began) + (self.item_bytes + self.result_bytes) / BANDWIDTH
+            self.seconds = 2 * (time.perf_counter() - began)
+            nbytes = self.item_bytes + self.result_bytes
+            self.seconds += nbytes / (copy_bandwidth() if nbytes > LARGE else BANDWIDTH)
         except Exception as error:
             self.problem = str(error)
 
 
 BANDWIDTH = 2e9
-"""Bytes per second at which memory is copied, roughly, until this machine's own is measured."""
+"""Bytes per second at which memory is copied, roughly, where it hardly matters."""
+
+LARGE = 1 << 20
+"""Bytes from which it does, and this machine's own is asked for."""
 
 
 def _size_of(value: Any) -> int:

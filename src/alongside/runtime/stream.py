@@ -153,6 +153,7 @@ class Stream:
     def _work(self) -> None:
         while self._driver.finish is None:
             self._driver.pump()
+            self._consider()
 
     async def _work_async(self) -> None:
         try:

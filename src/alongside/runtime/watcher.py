@@ -94,6 +94,10 @@ class Watcher:
         now = heard(self.samples, sys.getswitchinterval())
         return self._before if now is None else now
 
+    def used(self) -> float:
+        """CPU seconds it has used itself."""
+        return time.clock_gettime(self._own_clock) if self._own_clock else self._used
+
     def stop(self) -> None:
         """End the thread; returns when it has ended."""
         if not self._stopped:
@@ -109,11 +113,14 @@ class Watcher:
     # ---------------------------------------------------------------------------------------------------- inside
 
     _thread = 0
+    _own_clock = 0
+    _used = 0.0
     _trusted = False
 
     def _work(self) -> None:
         try:
             self._thread = get_ident()
+            self._own_clock = time.pthread_getcpuclockid(self._thread)
             self._listen_to_own_start()
             for _ in range(TRIES):
                 if self._stopped or heard(self.samples, sys.getswitchinterval()) is not None:
@@ -127,6 +134,7 @@ class Watcher:
             self.error = error
         finally:
             self.ended = True
+            self._used, self._own_clock = self.used(), 0
             self._over.release()
 
     def _listen_to_own_start(self) -> None:

@@ -1,0 +1,141 @@
+"""Second thoughts: looks at how a run is doing after it has left the loop, and moves it again when that was not right.
+
+Owns when to look, and the facts of a run in full swing. Must never weigh them by itself (core/choose.py), nor run, send
+or stop anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+from alongside.core.choose import Candidates, Facts, Plan, Wishes, choose, span
+from alongside.core.events import Command, Event, Finished
+from alongside.core.ports import Capabilities
+
+FIRST_LOOK = 0.1
+"""Seconds after a move before it is looked at again."""
+
+AGAIN = 1.5
+"""A look that changed nothing is followed by the next when the run is this many times as old."""
+
+RARELY = 10.0
+"""Seconds between two looks at most."""
+
+FEW = 2
+"""Tasks for each worker that must have been finished since the last look."""
+
+CLEARLY, AT_LEAST = 0.7, 0.05
+"""Another move is worth it if the rest takes less than this share of what it takes here, and so many seconds less."""
+
+SATURATED, SPREAD = 0.8, 1.3
+"""CPUs kept busy: from the first to the second, threads take turns with the GIL."""
+
+
+class Review:
+    """What a run does on its backend, measured: an observer of its events, asked now and then by whoever drives it.
+
+    `facts`: what was known when it left the loop. `may_come_home`: whether the loop is to be thought of as well.
+    """
+
+    def __init__(
+        self,
+        candidates: Candidates,
+        wishes: Wishes,
+        facts: Facts,
+        total: int | None,
+        clock: Callable[[], float] = perf_counter,
+    ) -> None:
+        self._candidates = candidates
+        self._wishes = wishes
+        self._total = total
+        self.facts = facts
+        self.may_come_home = True
+        self._clock = clock
+        self._finished = self._seen = 0
+        self._seconds = 0.0
+        self._began: tuple[float, float] | None = None
+        self._next_look = FIRST_LOOK
+
+    def on_event(self, event: Event, now: float) -> None:
+        if isinstance(event, Finished):
+            tasks = sum(len(part.values) for part in event.parts) + len(event.faults)
+            self._finished += tasks
+            self._seen += tasks
+            self._seconds += event.seconds
+
+    def on_command(self, command: Command, now: float) -> None:
+        """What is commanded says nothing about the tasks."""
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def consider(self, plan: Plan, cpu_seconds: Callable[[], float] | None) -> Plan | None:
+        """A better plan than the present one, when it is time and the facts say so."""
+        if cpu_seconds is None:
+            return None
+        now = self._clock()
+        if self._began is None:
+            if self._seen:  # what passed before the first task was done was the workers' start
+                self._begin(now, cpu_seconds())
+            return None
+        began, used = self._began
+        if now - began < self._next_look or self._seen < FEW * (plan.max_workers or 1):
+            return None
+        apart = self._candidates[plan.backend].escapes_gil
+        facts = self.facts_now(now - began, max(0.0, cpu_seconds() - used), apart)
+        better = self.better(plan, facts, (now - began) * facts.left / self._seen)
+        self._next_look = FIRST_LOOK if better else min(AGAIN * self._next_look, RARELY)
+        if better is None:
+            self._begin(now, cpu_seconds())
+        else:
+            self._began, self._seen = None, 0
+        return better
+
+    def _begin(self, now: float, used: float) -> None:
+        self._began = now, used
+        self._seen, self._seconds = 0, 0.0
+
+    def facts_now(self, elapsed: float, cpu: float, apart: bool) -> Facts:
+        """What is known of the tasks since the last look. `apart`: the workers do not share one GIL.
+
+        A task that shares its CPU, or the GIL, with others takes longer than by itself. How much longer is not seen;
+        where the CPUs are busy it is taken to compute all the time, where they are idle to take what it took.
+        """
+        known, n = self.facts, max(self._seen, 1)
+        busy = cpu / elapsed
+        full = SATURATED * (known.cpus if apart else 1)
+        wall = cpu / n if busy >= full else max(self._seconds, cpu) / n
+        held = known.gil_held
+        if not apart and busy >= SATURATED:
+            held = busy < SPREAD
+        return known._replace(
+            tasks_seen=n,
+            tasks_left=None if self._total is None else max(0, self._total - self._finished),
+            wall=wall,
+            cpu=min(cpu / n, wall),
+            process_cpu=min(cpu / n, wall),
+            delayed=0.0,
+            gil_held=held,
+        )
+
+    def _may(self, caps: Capabilities) -> bool:
+        """Whether a backend is one for runs that have left the loop, of an ordinary function."""
+        return (self.may_come_home or not caps.in_caller) and not caps.runs_coroutines_together
+
+    def better(self, plan: Plan, facts: Facts, rest: float) -> Plan | None:
+        """Another plan, if it should take clearly less than the `rest` of seconds that the present one would take."""
+        others = {name: caps for name, caps in self._candidates.items() if name != plan.backend and self._may(caps)}
+        other = choose(facts, others, self._wishes) if others else plan
+        seconds = other.predictions.get(other.backend, rest)
+        if seconds > CLEARLY * rest or rest - seconds < AT_LEAST:
+            return None
+        why = f"it was on {plan.backend}, where the rest would have taken about {span(rest)}."
+        return other._replace(reasons=(*other.reasons, why))
+
+
+def cpu_clock(backend: Any) -> Callable[[], float] | None:
+    """What tells the CPU seconds that a backend's workers have used, where it can be told."""
+    clock: Callable[[], float] | None = getattr(backend, "cpu_seconds", None)
+    return clock

@@ -1,0 +1,102 @@
+"""Second thoughts about a run that has left the loop."""
+
+from __future__ import annotations
+
+import pytest
+
+from alongside.compose_plan import candidates
+from alongside.core import events as ev
+from alongside.core.choose import Facts, Plan, Wishes, choose
+from alongside.core.model import Fault, Part
+from alongside.runtime.review import FIRST_LOOK, Review
+
+HERE = candidates()
+COMPUTING = Facts(tasks_seen=5, wall=0.010, cpu=0.010, process_cpu=0.010, gil_held=True, cpus=4)
+WAITING = COMPUTING._replace(cpu=0.0001, process_cpu=0.0001, gil_held=None)
+
+
+class Going:
+    """A run that goes on: so many tasks in so many seconds, in which the workers compute so much."""
+
+    def __init__(self, facts: Facts, total: int | None = 1000) -> None:
+        self.now = self.cpu = 0.0
+        self.review = Review(HERE, Wishes(), facts, total, lambda: self.now)
+        self.plan = choose(facts._replace(tasks_left=total), HERE)
+        self.review.on_event(ev.Finished(1, 1, [Part(0, [None], 0.1)], seconds=0.1), 0.0)
+        self.review.consider(self.plan, self.cpu_seconds)
+
+    def cpu_seconds(self) -> float:
+        return self.cpu
+
+    def on(self, tasks: int, elapsed: float, each: float, cpu: float) -> Plan | None:
+        self.now += elapsed
+        self.cpu += cpu
+        self.review.on_event(ev.Finished(1, 1, [Part(0, [None] * tasks, each)], seconds=tasks * each), self.now)
+        return self.review.consider(self.plan, self.cpu_seconds)
+
+
+def test_what_goes_as_predicted_stays() -> None:
+    going = Going(COMPUTING)
+    assert going.plan.backend == "processes"
+    for _ in range(20):
+        assert going.on(40, 0.1, 0.010, 0.4) is None
+
+
+def test_tasks_that_turn_to_waiting_go_to_threads() -> None:
+    going = Going(COMPUTING)
+    better = going.on(20, 0.2, 0.040, 0.002)
+    assert better is not None
+    assert better.backend == "threads"
+    assert "it was on processes, where the rest would have taken about" in better.reasons[-1]
+
+
+def test_tasks_that_turn_to_computing_with_the_gil_go_to_processes() -> None:
+    going = Going(WAITING)
+    assert going.plan.backend == "threads"
+    better = going.on(70, 0.7, 0.3, 0.7)
+    assert better is not None
+    assert better.backend == "processes"
+
+
+def test_tasks_that_compute_on_all_cpus_in_threads_stay_there() -> None:
+    going = Going(COMPUTING._replace(gil_held=False))
+    assert going.plan.backend == "threads"
+    assert going.on(80, 0.2, 0.01, 0.8) is None
+
+
+def test_a_busy_machine_is_not_taken_for_waiting() -> None:
+    going = Going(COMPUTING)
+    assert going.on(10, 0.4, 0.1, 1.6) is None  # ready to run all the time, though with half a CPU
+
+
+def test_tasks_that_cost_more_to_send_than_to_run_come_home_if_they_may() -> None:
+    for may, backend in ((True, "serial"), (False, None)):
+        going = Going(COMPUTING)
+        going.review.may_come_home = may
+        better = going.on(20, 0.4, 0.0005, 0.01)
+        assert (better and better.backend) == backend
+
+
+def test_it_does_not_look_too_soon_nor_without_tasks_nor_without_a_clock() -> None:
+    going = Going(COMPUTING)
+    assert going.on(20, FIRST_LOOK / 2, 0.04, 0.0) is None
+    assert Going(COMPUTING).on(0, 1.0, 0.0, 0.0) is None
+    assert going.review.consider(going.plan, None) is None
+
+
+def test_failures_count_as_tasks_and_an_unknown_length_is_no_harm() -> None:
+    going = Going(COMPUTING, total=None)
+    going.review.on_event(ev.Finished(1, 1, [], [Fault(0, ValueError(), 0.04)] * 20, 0.8), 0.0)
+    going.now += 0.2
+    better = going.review.consider(going.plan, going.cpu_seconds)
+    assert better is None or better.backend in HERE
+
+
+def test_a_few_tasks_left_are_not_moved_again() -> None:
+    going = Going(COMPUTING, total=21)
+    assert going.on(20, 0.2, 0.040, 0.002) is None
+
+
+@pytest.mark.parametrize("name", list(HERE))
+def test_candidates_have_what_they_cost_here(name: str) -> None:
+    assert HERE[name].start_seconds >= 0.0
