@@ -71,20 +71,21 @@ def count(row: str, folder: str) -> None:
     fn = regret_work.counted(case.fn, str(tally))
     answers = len(alongside.map(fn, case.items()))
     mapped = tally.stat().st_size if tally.exists() else 0
-    began = time.perf_counter()
     run = alongside.run(fn, case.items())
-    seconds = time.perf_counter() - began
+    executions = max(mapped, (tally.stat().st_size if tally.exists() else 0) - mapped)
     tally.unlink(missing_ok=True)
-    print(json.dumps({"items": answers, "executions": mapped, **told_plan(run, seconds)}))
+    print(json.dumps({"items": answers, "executions": executions, **told_plan(run)}))
 
 
-def told_plan(run: Any, seconds: float) -> dict[str, Any]:
+def told_plan(run: Any) -> dict[str, Any]:
     """The plan of a run, and what it had predicted beside what it took."""
+    plan, stats = run.plan, run.stats
     return {
-        "backend": run.plan.backend,
-        "workers": run.plan.max_workers,
-        "seconds": seconds,
-        "reasons": run.plan.reasons,
+        "backend": plan.backend,
+        "workers": plan.max_workers,
+        "predicted": plan.predictions.get(plan.backend),
+        "took": stats.seconds - stats.planned,
+        "reasons": plan.reasons,
     }
 
 

@@ -33,7 +33,7 @@ class Workload:
     prepare: Callable[[Path], object] = lambda folder: None
     latency: float | None = None
     rounds: int = 3
-    warm: int = 3
+    warm: int = 2
 
 
 def _of(fn: Callable[[Any], Any], items: list[Any]) -> Callable[[Path], Case]:
@@ -183,15 +183,21 @@ ROWS: dict[str, Workload] = {
     ),
     "no-item": Workload("no item at all", _of(work.square, [])),
     "one-item": _computing("one item of 50 ms", [0.05]),
-    "tiny": Workload("200,000 items of 0.1 µs", _of(work.small, list(range(200_000)))),
+    "tiny": Workload(
+        "200,000 items of 0.1 µs",
+        _of(work.small, list(range(200_000))),
+        ("loop", "executor, chunks", "Pool", "joblib"),
+    ),
     "few-ms": _computing("10 items of 1 ms", [0.001] * 10),
-    "python-1ms": _computing("600 items of 1 ms of Python", [0.001] * 600),
+    "python-1ms": _computing("1,200 items of 1 ms of Python", [0.001] * 1200),
     "python-50ms": _computing("20 items of 50 ms of Python", [0.05] * 20),
-    "python-2s": _computing("4 items of 2 s of Python", [2.0] * 4, rounds=2, warm=1),
+    "python-2s": _computing(
+        "4 items of 2 s of Python", [2.0] * 4, rounds=1, warm=1, ways=("loop", "executor, chunks", "Pool")
+    ),
     "heavy-tail": _computing("250 items of 1 ms to 0.3 s, heavy-tailed", _tail(250)),
     "elementwise": Workload("30 arrays of 8 MB, elementwise", _arrays("elementwise", 30)),
     "blas": Workload("40 matrix products, already parallel inside", _arrays("multiply", 40)),
-    "hashing": Workload("60 blocks of 8 MB to SHA-256", _of(work.digest, _blocks(1, 8) * 60)),
+    "hashing": Workload("120 blocks of 8 MB to SHA-256", _of(work.digest, _blocks(1, 8) * 120)),
     "compression": Workload("40 blocks of 1 MB to zlib", _of(work.compress, _blocks(1, 1) * 40)),
     "json": Workload("400 documents of 30 kB", _of(work.parse, _documents(1) * 400)),
     "regex": Workload("300 texts of 6,000 words", _of(work.match, _texts(1, 6000) * 300)),

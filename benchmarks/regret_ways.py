@@ -209,7 +209,7 @@ WAYS: dict[str, Way] = {
     "Pool of loops": pool_of_loops,
     "auto": auto,
 }
-COMPUTING = ("loop", "threads", "executor", "executor, chunks", "Pool", "Pool, one by one", "joblib")
+COMPUTING = ("loop", "threads", "executor, chunks", "Pool", "Pool, one by one", "joblib")
 WAITING = ("loop", "threads", "threads, 32", "Pool", "joblib")
 UNSENDABLE = ("loop", "threads", "threads, 32", "joblib")
 COROUTINES = ("await", "gather", "gather, 20", "aiomultiprocess", "Pool of loops")

@@ -75,7 +75,7 @@ class Composition:
         total = None if source.total is None else source.total - done
         self.pilot: Any
         plan, self.pilot = (after, None) if after else self._begin(source.total)
-        self.plan = fitted_to_memory(plan)
+        self.plan, self.planned_at = fitted_to_memory(plan), time.perf_counter()
         backend = backends.find(self.plan.backend)(self.plan.max_workers)
         self.job, crew = with_loops(self.job, backend.crew(), self.plan.slots, self.plan.grows_to)
         retry = options.retry._replace(asked_for=_asked_for)
@@ -102,8 +102,8 @@ class Composition:
             self._look_again()
             return
         plan = self.pilot.consider()
-        if self.pilot.plan is not None:
-            self.plan = self.pilot.plan
+        if self.pilot.plan is not None and self.pilot.plan is not self.plan:
+            self.plan, self.planned_at = self.pilot.plan, time.perf_counter()
         if plan is not None:
             self.at_home = False
             self.pilot.close()
@@ -120,7 +120,8 @@ class Composition:
                 self._move(plan)
 
     def _move(self, plan: Plan) -> None:
-        self.plan = plan = fitted_to_memory(plan)
+        self.plan, self.planned_at = fitted_to_memory(plan), time.perf_counter()
+        plan = self.plan
         backend = backends.find(plan.backend)(plan.max_workers)
         self.job, crew = with_loops(self.job, backend.crew(), plan.slots, plan.grows_to)
         self.driver.move(backend, crew, self.job, after=self.job.coroutine and self.options.max_workers is not None)
@@ -277,7 +278,7 @@ def run(
     made = Composition(fn, Source(iterables), options, deliveries.extend, star=star, clock=clock, watched=True)
     made.drive()
     made.conclude()
-    return _finished_run(made, deliveries, time.perf_counter() - began)
+    return _finished_run(made, deliveries, began)
 
 
 def stream(
@@ -376,13 +377,14 @@ def _compose(
         return Composition(fn, Source(iterables), options, deliver, star=len(iterables) > 1, **how)  # type: ignore[arg-type]  # a clock is not in `how`
 
 
-def _finished_run(made: Composition, deliveries: list[Delivery], seconds: float) -> Run:
+def _finished_run(made: Composition, deliveries: list[Delivery], began: float) -> Run:
     total = sum(map(size, deliveries))
     succeeded = sum(len(d) for d in deliveries if isinstance(d, Block))
     workers = len({name for d in deliveries for name in (d.workers() if isinstance(d, Block) else [d.worker])})
     coordinator = made.driver.coordinator
     retried, concurrency = coordinator.retried, coordinator.concurrency
-    stats = Stats(total, succeeded, total - succeeded, retried, seconds, workers, concurrency)
+    seconds, planned = time.perf_counter() - began, max(0.0, made.planned_at - began)
+    stats = Stats(total, succeeded, total - succeeded, retried, seconds, workers, concurrency, planned)
     assert made.timeline is not None
     return Run(made.told_plan(), stats, made.job, made.options.on_error, made.timeline, deliveries)
 

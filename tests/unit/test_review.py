@@ -69,8 +69,8 @@ def test_a_busy_machine_is_not_taken_for_waiting() -> None:
     assert going.on(10, 0.4, 0.1, 1.6) is None  # ready to run all the time, though with half a CPU
 
 
-def test_tasks_that_cost_more_to_send_than_to_run_come_home_if_they_may() -> None:
-    for may, backend in ((True, "serial"), (False, None)):
+def test_tasks_that_cost_more_to_send_than_to_run_come_home_or_nearly() -> None:
+    for may, backend in ((True, "serial"), (False, "threads")):
         going = Going(COMPUTING)
         going.review.may_come_home = may
         better = going.on(20, 0.4, 0.0005, 0.01)

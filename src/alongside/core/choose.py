@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from alongside.core.lanes import lanes
+from alongside.core.lanes import SLOTS, lanes
 from alongside.core.ports import Capabilities
 
 WAITERS = 32
@@ -131,6 +131,8 @@ def predict(facts: Facts, caps: Capabilities, workers: int, slots: int = 1) -> f
         return left * wall
     side_by_side = max(1, min(workers * slots, left))
     busy = side_by_side if caps.overlaps_waiting or caps.escapes_gil or caps.runs_coroutines_together else 1
+    if facts.coroutine:
+        busy = min(busy, SLOTS)  # more of them could wait in one loop just as well
     here, there = _sending(facts, caps)
     bounds = [
         -(-left // busy) * (wall + there),

@@ -135,9 +135,8 @@ def _user_cache() -> str:
 
 def _machine() -> str:
     """A home folder may be shared by several machines, and used by several versions of Python."""
-    import platform
-
-    name = "".join(letter if letter.isalnum() else "-" for letter in platform.node())
+    node = os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
+    name = "".join(letter if letter.isalnum() else "-" for letter in node)
     return f"{name}-{os.cpu_count()}-{sys.implementation.cache_tag}"
 
 

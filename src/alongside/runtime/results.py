@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Stats:
-    """The run in numbers; `seconds` is wall time from the call to its return, `workers` how many did something,
-    `concurrency` how many tasks could run side by side in the end.
+    """The run in numbers.
+
+    `seconds` is wall time from the call to its return, `workers` how many did something, `concurrency` how many tasks
+    could run side by side in the end. `planned` is how much of the time had gone when the plan was made with which the
+    run ended: its predictions are for what was left then.
     """
 
     tasks: int = 0
@@ -33,6 +36,7 @@ class Stats:
     seconds: float = 0.0
     workers: int = 0
     concurrency: int = 0
+    planned: float = 0.0
 
 
 @dataclass(slots=True)
