@@ -9,6 +9,7 @@ Can be run in pieces: what `--json FILE` already holds of other workloads is kep
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import os
 import subprocess
@@ -21,6 +22,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import alongside
 from benchmarks import machine, regret_report
 from benchmarks.harness import say, why
 from benchmarks.regret_report import Told
@@ -37,6 +39,7 @@ def main(arguments: list[str]) -> int:
     """Run the workloads asked for and print the table; 1 when a promise that can be judged was missed."""
     options = _options(arguments)
     about, kept = machine.line(), _kept(options.json)
+    _compile()
     print(about, flush=True)
     for name in options.only or ROWS:
         kept[name] = measure(name, options)
@@ -112,8 +115,14 @@ def _child(*arguments: str) -> dict[str, Any]:
 
 def _with_bytecode() -> dict[str, str]:
     """The environment in which bytecode is kept, as after an installation, whatever the caller's says."""
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return kept | {"PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir(), f"regret-bytecode-{os.getuid()}"))}
+    left_out = "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"
+    return {name: value for name, value in os.environ.items() if name not in left_out}
+
+
+def _compile() -> None:
+    """Have the bytecode of what is tried out of its source folder, as an installation would have it."""
+    for package in (Path(alongside.__file__).parent, Path(__file__).parent):
+        compileall.compile_dir(package, quiet=2)
 
 
 @contextmanager

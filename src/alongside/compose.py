@@ -12,7 +12,7 @@ from typing import Any
 
 from alongside import backends
 from alongside.compose_plan import base_facts, candidates, fitted_to_memory
-from alongside.core.choose import Facts, Plan, Wishes
+from alongside.core.choose import Plan, Wishes
 from alongside.core.coordinator import Coordinator
 from alongside.core.events import Finish
 from alongside.core.lanes import as_asked, with_loops
@@ -46,7 +46,7 @@ Deliver = Callable[[Sequence[Delivery]], None]
 class Composition:
     """One run, put together and ready to be driven.
 
-    `after`: the plan for what a plain loop has left after so many tasks were `done`, and the `facts` behind it.
+    `after`: the plan for what a plain loop has left after so many tasks were `done`.
     """
 
     def __init__(
@@ -60,7 +60,6 @@ class Composition:
         ordered: bool = True,
         eager: bool = True,
         after: Plan | None = None,
-        facts: Facts | None = None,
         done: int = 0,
         clock: Callable[[], float] = time.monotonic,
         watched: bool = False,
@@ -84,7 +83,7 @@ class Composition:
         coordinator = Coordinator(policy, crew, _Jitter(), first_index=done)
         self.timeline = Timeline(crew) if watched else None
         observers = watchers(options.progress, source.total, done, crew, self.timeline)
-        self.review = self._review(facts, total) if options.backend == "auto" and not coroutine else None
+        self.review = self._review(total) if options.backend == "auto" and not coroutine else None
         observers += [self.review] if self.review else []
         if backend.capabilities.needs_pickling:
             observers.append(Listener(self.plan.backend, calibration.ready(backend)))
@@ -108,7 +107,7 @@ class Composition:
             self.at_home = False
             self.pilot.close()
             if self.review is not None:
-                self.review.facts = self.pilot.weighed
+                self.review.begin(self.pilot)
             self._move(plan)
         elif self.pilot.weighed is not None:
             self.teacher.stays(self.pilot.weighed)
@@ -183,8 +182,8 @@ class Composition:
         kind = pilot_of_coroutines() if facts.coroutine else Pilot
         return plan, kind(able, wishes, facts, self.job.fn, total, self._get_ahead) if self.at_home else None
 
-    def _review(self, facts: Facts | None, total: int | None) -> Review:
-        return Review(candidates(), self._wishes(), facts or base_facts(self.job.cpus), total)
+    def _review(self, total: int | None) -> Review:
+        return Review(candidates(), self._wishes(), base_facts(self.job.cpus), total)
 
     def _wishes(self) -> Wishes:
         options = self.options

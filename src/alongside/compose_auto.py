@@ -59,9 +59,10 @@ class Engaged:
                 star=opening.star,
                 eager=eager,
                 after=plan,
-                facts=opening.pilot.weighed,
                 done=opening.watch.kept(),
             )
+        if self._made.review is not None:
+            self._made.review.begin(opening.pilot)
         self._may_come_home(eager)
 
     def drive_beside(self) -> None:

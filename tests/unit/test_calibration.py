@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from alongside.core import events as ev
-from alongside.core.model import Batch, Part
+from alongside.core.model import Part
 from alongside.core.ports import Capabilities
 from alongside.runtime import calibration
 from alongside.runtime.calibration import STALE, Calibration, Listener, cache_file, copy_bandwidth, here
@@ -103,8 +103,7 @@ def test_where_the_file_is(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_declared_counts_until_it_was_measured(costs: Calibration) -> None:
     assert here("mine", DECLARED, ready=0) == DECLARED
     costs.learn("mine.cold", 0.2)
-    costs.learn("mine.task", 0.001)
-    assert here("mine", DECLARED, ready=0) == DECLARED._replace(start_seconds=0.2, task_seconds=0.001)
+    assert here("mine", DECLARED, ready=0) == DECLARED._replace(start_seconds=0.2)
     assert here("mine", DECLARED, ready=2).start_seconds < 0.01
 
 
@@ -131,32 +130,13 @@ def finished(batch: int, seconds: float) -> ev.Finished:
     return ev.Finished(1, batch, [Part(0, ["x"], seconds)], seconds=seconds)
 
 
-def sent(batch: int) -> ev.Dispatch:
-    return ev.Dispatch(1, Batch(batch, batch, ["x"]))
-
-
-def test_a_start_and_the_handing_over_are_learned_from_a_run(costs: Calibration) -> None:
-    listen(
-        costs,
-        (0.0, ev.Hire(1)),
-        (0.0, sent(1)),
-        (0.3, finished(1, 0.2)),
-        (0.4, sent(2)),
-        (0.603, finished(2, 0.2)),
-        (0.7, sent(3)),
-        (0.905, finished(3, 0.2)),
-    )
+def test_a_start_is_learned_from_a_run_and_only_the_first(costs: Calibration, tmp_path: Path) -> None:
+    listen(costs, (0.0, ev.Hire(1)), (0.1, ev.Hire(2)), (0.3, finished(1, 0.2)), (5.0, finished(2, 0.1)))
     assert costs.get("mine.cold", 0.0) == pytest.approx(0.1)
-    assert costs.get("mine.task", 0.0) == pytest.approx(0.003)
+    assert (tmp_path / "cache" / "costs.txt").exists()
 
 
-def test_a_batch_that_waited_behind_another_tells_nothing(costs: Calibration) -> None:
-    listen(
-        costs,
-        (0.0, ev.Hire(1)),
-        (0.0, sent(1)),
-        (0.0, sent(2)),
-        (0.3, finished(1, 0.2)),
-        (0.5, finished(2, 0.2)),
-    )
-    assert costs.get("mine.task", 0.0) == 0.0
+def test_a_run_that_came_to_nothing_tells_nothing(costs: Calibration, tmp_path: Path) -> None:
+    listen(costs, (0.0, ev.Hire(1)))
+    assert costs.get("mine.cold", 0.0) == 0.0
+    assert not (tmp_path / "cache" / "costs.txt").exists()

@@ -20,7 +20,7 @@ class Going:
 
     def __init__(self, facts: Facts, total: int | None = 1000) -> None:
         self.now = self.cpu = 0.0
-        self.review = Review(HERE, Wishes(), facts, total, lambda: self.now)
+        self.review = Review(HERE, Wishes(), facts, total, clock=lambda: self.now)
         self.plan = choose(facts._replace(tasks_left=total), HERE)
         self.review.on_event(ev.Finished(1, 1, [Part(0, [None], 0.1)], seconds=0.1), 0.0)
         self.review.consider(self.plan, self.cpu_seconds)
@@ -100,3 +100,10 @@ def test_a_few_tasks_left_are_not_moved_again() -> None:
 @pytest.mark.parametrize("name", list(HERE))
 def test_candidates_have_what_they_cost_here(name: str) -> None:
     assert HERE[name].start_seconds >= 0.0
+
+
+def test_what_has_to_be_sent_is_weighed_before_it_is_thought_of() -> None:
+    heavy = WAITING._replace(tasks_left=1000)
+    going = Going(heavy)
+    going.review._weigh = lambda facts: facts._replace(item_bytes=1 << 23, pickle_seconds=0.05)
+    assert going.on(70, 0.7, 0.3, 0.7) is None

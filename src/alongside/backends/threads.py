@@ -14,6 +14,7 @@ from typing import ClassVar
 from alongside.core.events import Crew, Event, Lost, Unfit
 from alongside.core.model import Batch, Death, Job, Running
 from alongside.core.ports import Capabilities
+from alongside.workers.accounts import own_busy_seconds
 from alongside.workers.threadpool import HARVEST, ThreadPool
 
 GATHER = 0.002
@@ -71,8 +72,8 @@ class ThreadsBackend:
         return {}  # all of them share this process's memory
 
     def cpu_seconds(self) -> float:
-        """CPU seconds that this process has used so far."""
-        return time.process_time()
+        """Seconds that this process has computed so far, or would have, had it been given CPUs."""
+        return own_busy_seconds()
 
     def running(self) -> Mapping[int, Sequence[Running]]:
         return {}

@@ -1,4 +1,4 @@
-"""What things cost on this machine: the start of a worker, handing a task over, copying memory. Measured.
+"""What things cost on this machine: the start of workers, copying memory. Measured.
 
 Owns the measured costs, and the small file in the user's cache folder that keeps them from one process to the next.
 Must never start anything to measure it (it watches what runs do anyway), nor fail where the file cannot be read or
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from time import perf_counter, time
 from typing import Any
 
-from alongside.core.events import Command, Dispatch, Event, Finished, Hire
+from alongside.core.events import Command, Event, Finished, Hire
 from alongside.core.ports import Capabilities
 
 FOLDER_VARIABLE = "ALONGSIDE_CACHE_DIR"
@@ -28,9 +28,6 @@ only add to a cost."""
 
 NEWS = 0.2
 """Share by which a cost must have changed for the file to be written again."""
-
-ENOUGH = 32
-"""Batches of a run whose hand-over is looked at."""
 
 COPIED = 4 << 20
 """Bytes that are copied to see how fast that goes: a millisecond or two, once for each machine and week."""
@@ -155,7 +152,7 @@ def here(name: str, declared: Capabilities, ready: int) -> Capabilities:
     """What a backend declares, with what it costs on this machine; `ready`: how many of its workers are there."""
     costs = calibration()
     start = costs.get(f"{name}.warm", WARM_START) if ready else costs.get(f"{name}.cold", declared.start_seconds)
-    return declared._replace(start_seconds=start, task_seconds=costs.get(f"{name}.task", declared.task_seconds))
+    return declared._replace(start_seconds=start)
 
 
 def ready(backend: Any) -> int:
@@ -177,46 +174,25 @@ def copy_bandwidth() -> float:
 
 
 class Listener:
-    """Watches the workers of a run: how long the first took to begin, and what handing a batch over costs.
-
-    The start is what passes from the first hire until its first results are there, less what the tasks took.
-    """
+    """Watches the workers of a run: how long passes from the first hire until the first results are there, less what
+    the tasks took."""
 
     def __init__(self, name: str, ready: int, clock: Callable[[], float] = perf_counter) -> None:
-        self._start = f"{name}.{'warm' if ready else 'cold'}"
-        self._task = f"{name}.task"
+        self._cost = f"{name}.{'warm' if ready else 'cold'}"
         self._clock = clock
         self._hired: float | None = None
-        self._started = False
-        self._sent: dict[int, tuple[int, float]] = {}
-        self._handed_over: list[float] = []
+        self._over = False
 
     def on_event(self, event: Event, now: float) -> None:
-        if not isinstance(event, Finished) or len(self._handed_over) >= ENOUGH:
-            return
-        batch, sent = self._sent.pop(event.worker, (0, 0.0))
-        if batch != event.batch:
-            return
-        here = self._clock()
-        if not self._started and self._hired is not None:
-            self._started = True
-            calibration().learn(self._start, here - self._hired - event.seconds)
-        else:
-            self._handed_over.append(here - sent - event.seconds)
+        if isinstance(event, Finished) and self._hired is not None and not self._over:
+            self._over = True
+            calibration().learn(self._cost, self._clock() - self._hired - event.seconds)
 
     def on_command(self, command: Command, now: float) -> None:
         if isinstance(command, Hire) and self._hired is None:
             self._hired = self._clock()
-        elif isinstance(command, Dispatch):
-            # Of two batches at a worker the second waits for the first: only of one alone the time is known.
-            if command.worker in self._sent:
-                self._sent[command.worker] = (0, 0.0)
-            elif len(self._handed_over) < ENOUGH:
-                self._sent[command.worker] = (command.batch.id, self._clock())
 
     def close(self) -> None:
         """The run is over: keep what was learned."""
-        if self._handed_over:
-            calibration().learn(self._task, min(self._handed_over))
-        if self._started:
+        if self._over:
             calibration().keep()

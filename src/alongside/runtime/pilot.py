@@ -120,6 +120,13 @@ class Pilot:
         facts = self.facts()
         return facts.waiting >= MOSTLY * facts.wall or self._listened()
 
+    def weigh(self, facts: Facts) -> Facts:
+        """The facts with what a task weighs, if there is one to weigh."""
+        if self._weight is None and self._sample is not None:
+            self._weight = Weight()
+            self._weight.measure(self._fn, *self._sample)
+        return facts._replace(**self._weights())
+
     def close(self) -> None:
         """Stop measuring."""
         self._prepare = _nothing
@@ -179,11 +186,9 @@ class Pilot:
 
     def _weighed(self, facts: Facts) -> Facts:
         if self._weight is None and self._sample is not None and facts.gil_held is not False:
-            self._weight = Weight()
             before = self._tally()
-            self._weight.measure(self._fn, *self._sample)
+            facts = self.weigh(facts)
             self._leave_out(before)
-            return facts._replace(**self._weights())
         return facts
 
 
@@ -207,9 +212,8 @@ class LoopPilot(Pilot):
 
     def _tally(self) -> Tally:
         watch = self._watch
-        tally = _by_the_newest(
-            Tally(watch.done, watch.wall, watch.cpu, watch.process_cpu, watch.delayed), self._newest()
-        )
+        whole = Tally(watch.done, watch.wall, watch.cpu, watch.process_cpu, watch.delayed)
+        tally = _by_the_newest(whole, self._newest(), watch.begun())
         watchers = self._watcher.used() if self._watcher else 0.0
         return _without(tally, watchers)
 
@@ -239,8 +243,8 @@ def _without(tally: Tally, watchers: float) -> Tally:
     return tally._replace(process_cpu=process_cpu, delayed=min(idle, tally.delayed + watchers))
 
 
-def _by_the_newest(tally: Tally, newest: Spent) -> Tally:
-    """The tally, as if all tasks had been like those of the newest stretch, where that tells of slower ones.
+def _by_the_newest(tally: Tally, newest: Spent, begun: int) -> Tally:
+    """The tally, as if all that was begun had been like the newest stretch, where that tells of slower tasks.
 
     A stretch is made to last half a millisecond by what was seen before. One that lasts much longer has come to tasks
     of another kind, and those that follow are more likely to be of this kind than of the other.
@@ -248,12 +252,10 @@ def _by_the_newest(tally: Tally, newest: Spent) -> Tally:
     tasks = newest.tasks
     if tasks < 1 or newest.wall < SURPRISE * LOOK_EVERY or newest.wall / tasks < tally.wall / max(tally.seen, 1):
         return tally
-    share = tally.seen / tasks if tally.seen >= tasks else 1.0
+    share = begun / tasks
     part = newest.wall / max(tally.wall, newest.wall)
     delayed = max(0.0, min(part * tally.delayed, newest.wall - newest.cpu))
-    return Tally(
-        max(tally.seen, tasks), newest.wall * share, newest.cpu * share, newest.process_cpu * share, delayed * share
-    )
+    return Tally(begun, newest.wall * share, newest.cpu * share, newest.process_cpu * share, delayed * share)
 
 
 def pilot_of_coroutines() -> Any:

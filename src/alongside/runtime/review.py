@@ -45,6 +45,7 @@ class Review:
         wishes: Wishes,
         facts: Facts,
         total: int | None,
+        weigh: Callable[[Facts], Facts] = lambda facts: facts,
         clock: Callable[[], float] = perf_counter,
     ) -> None:
         self._candidates = candidates
@@ -52,11 +53,17 @@ class Review:
         self._total = total
         self.facts = facts
         self.may_come_home = True
+        self._full = False
+        self._weigh = weigh
         self._clock = clock
         self._finished = self._seen = 0
         self._seconds = 0.0
         self._began: tuple[float, float] | None = None
         self._next_look = FIRST_LOOK
+
+    def begin(self, pilot: Any) -> None:
+        """Go by what the pilot of the loop knew, and can still weigh."""
+        self.facts, self._weigh = pilot.weighed, pilot.weigh
 
     def on_event(self, event: Event, now: float) -> None:
         if isinstance(event, Finished):
@@ -84,7 +91,9 @@ class Review:
         if now - began < self._next_look or self._seen < FEW * (plan.max_workers or 1):
             return None
         apart = self._candidates[plan.backend].escapes_gil
-        facts = self.facts_now(now - began, max(0.0, cpu_seconds() - used), apart)
+        cpu = max(0.0, cpu_seconds() - used)
+        facts = self.facts_now(now - began, cpu, apart)
+        self._full = cpu >= SATURATED * facts.cpus * (now - began)
         better = self.better(plan, facts, (now - began) * facts.left / self._seen)
         self._next_look = FIRST_LOOK if better else min(AGAIN * self._next_look, RARELY)
         if better is None:
@@ -120,13 +129,23 @@ class Review:
             gil_held=held,
         )
 
-    def _may(self, caps: Capabilities) -> bool:
-        """Whether a backend is one for runs that have left the loop, of an ordinary function."""
-        return (self.may_come_home or not caps.in_caller) and not caps.runs_coroutines_together
+    def _may(self, facts: Facts, caps: Capabilities) -> bool:
+        """Whether a backend is to be thought of: where all CPUs are busy only the loop, which sends nothing,
+        and where threads do not wait for the GIL not what is there to escape it."""
+        if caps.runs_coroutines_together:
+            return False
+        if caps.in_caller:
+            return self.may_come_home
+        return not self._full and not (facts.gil_held is False and caps.escapes_gil)
 
     def better(self, plan: Plan, facts: Facts, rest: float) -> Plan | None:
         """Another plan, if it should take clearly less than the `rest` of seconds that the present one would take."""
-        others = {name: caps for name, caps in self._candidates.items() if name != plan.backend and self._may(caps)}
+        others = {
+            name: caps for name, caps in self._candidates.items() if name != plan.backend and self._may(facts, caps)
+        }
+        if any(caps.needs_pickling for caps in others.values()) and facts.item_bytes is None:
+            self.facts = self._weigh(self.facts)
+            facts = facts._replace(pickle_seconds=self.facts.pickle_seconds, unpicklable=self.facts.unpicklable)
         other = choose(facts, others, self._wishes) if others else plan
         seconds = other.predictions.get(other.backend, rest)
         if seconds > CLEARLY * rest or rest - seconds < AT_LEAST:

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import atexit
 import os
-import time
 from _thread import RLock
 
 from alongside.exceptions import BackendUnavailable
 from alongside.transport.segments import Arena, Leases
 from alongside.workers import forked
+from alongside.workers.accounts import busy_seconds
 from alongside.workers.channel import ENDED, SETUP, Channel, Frame
 from alongside.workers.page import FIELDS
 from alongside.workers.surroundings import capture
@@ -135,7 +135,7 @@ class Supervisor:
         """Seconds the worker has computed since it came to be, or would have with a CPU of its own; 0: not known."""
         with self._lock:
             pid = self._nursery.pid_of(worker.number)
-        return cpu_used(pid) + run_delay(pid)
+        return busy_seconds(pid)
 
     def verdict(self, worker: Worker) -> tuple[Death, bool]:
         """How a worker ended whose channel has closed, and whether no task can be to blame (its zygote went)."""
@@ -218,23 +218,6 @@ def own_memory(pid: int) -> int:
     except (OSError, ValueError):
         return 0
     return (resident - shared) * os.sysconf("SC_PAGE_SIZE")
-
-
-def cpu_used(pid: int) -> float:
-    """CPU seconds of a process. On Linux the number of its CPU clock is made from its id (`clock_getres(2)`)."""
-    try:
-        return time.clock_gettime((~pid << 3) | 2) if pid > 0 else 0.0
-    except (OSError, AttributeError, OverflowError):
-        return 0.0
-
-
-def run_delay(pid: int) -> float:
-    """Seconds in which a process was ready to run and had no CPU (its main thread, by Linux's accounts)."""
-    try:
-        with open(f"/proc/{pid}/schedstat", "rb") as file:
-            return int(file.read().split()[1]) * 1e-9
-    except (OSError, IndexError, ValueError):
-        return 0.0
 
 
 def _nursery() -> Any:

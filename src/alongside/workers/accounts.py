@@ -1,0 +1,39 @@
+"""What the kernel has on its books about a process: the CPU it has used, and how long it was ready but had none.
+
+Owns the reading of Linux's accounts. Must never be needed: where there are none the answer is 0.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+
+def busy_seconds(pid: int) -> float:
+    """Seconds in which a process has computed, or (its main thread) would have with a CPU of its own."""
+    return _cpu_clock(pid) + _run_delay(f"/proc/{pid}/schedstat")
+
+
+def own_busy_seconds() -> float:
+    """The same of this process and all its threads. Costs 20 µs a thread."""
+    try:
+        threads = os.listdir("/proc/self/task")
+    except OSError:
+        threads = []
+    return time.process_time() + sum(_run_delay(f"/proc/self/task/{thread}/schedstat") for thread in threads)
+
+
+def _cpu_clock(pid: int) -> float:
+    """On Linux the number of a process's CPU clock is made from its id (see `clock_getres(2)`)."""
+    try:
+        return time.clock_gettime((~pid << 3) | 2) if pid > 0 else 0.0
+    except (OSError, AttributeError, OverflowError):
+        return 0.0
+
+
+def _run_delay(path: str) -> float:
+    try:
+        with open(path, "rb") as file:
+            return int(file.read().split()[1]) * 1e-9
+    except (OSError, IndexError, ValueError):
+        return 0.0
