@@ -26,6 +26,10 @@ MARGIN = 0.9
 MARGIN_INSIDE = 0.6
 """The same for functions that are parallel inside: their own threads and ours get in each other's way."""
 
+SWITCH = 0.0001
+"""Seconds of waiting that threads do not overlap: to let the GIL go, and to get it back from another one, takes as long
+as opening a file that is in memory."""
+
 PARALLEL_INSIDE = 1.3
 """CPU seconds of the process per CPU second of the thread from which the function counts as parallel inside."""
 
@@ -140,7 +144,7 @@ def predict(facts: Facts, caps: Capabilities, workers: int, slots: int = 1) -> f
         left * here,  # one thread sends and receives
     ]
     if not caps.escapes_gil and facts.gil_held is not False:
-        bounds.append(left * facts.busy)  # one thread computes at a time
+        bounds.append(left * (facts.busy + min(facts.waiting, SWITCH)))  # one thread computes at a time
     return caps.start_seconds + max(bounds)
 
 
