@@ -26,6 +26,9 @@ MARGIN = 0.9
 MARGIN_INSIDE = 0.6
 """The same for functions that are parallel inside: their own threads and ours get in each other's way."""
 
+ANOTHER = 0.2
+"""What each further worker costs to start, as a share of the first one, which starts what all are forked from."""
+
 SWITCH = 0.0001
 """Seconds of waiting that threads do not overlap: to let the GIL go, and to get it back from another one, takes as long
 as opening a file that is in memory."""
@@ -145,7 +148,8 @@ def predict(facts: Facts, caps: Capabilities, workers: int, slots: int = 1) -> f
     ]
     if not caps.escapes_gil and facts.gil_held is not False:
         bounds.append(left * (facts.busy + min(facts.waiting, SWITCH)))  # one thread computes at a time
-    return caps.start_seconds + max(bounds)
+    others = min(workers, side_by_side) - 1
+    return caps.start_seconds * (1 + ANOTHER * others) + max(bounds)
 
 
 def _cpu_use(facts: Facts) -> float:
