@@ -25,6 +25,9 @@ LOADED, NOT_LOADED = 0.004, 0.020
 """Seconds in one stretch from which another thread takes over, if the engine is loaded and if not: about what loading
 it costs, so that at worst twice the time is spent that would have been right."""
 
+MANY_LEFT = 0.1
+"""Seconds that the other tasks should take for the engine to be loaded while the first one waits."""
+
 LOOK_AGAIN = 1.5
 """After a look that changed nothing the next one comes when the run is this many times as old."""
 
@@ -158,7 +161,7 @@ class Opening:
         if self.watch.noted[0] != self.watch.since:
             self.watch.note(clock_gettime(self.watcher.clock))
             return False
-        if stuck < (LOADED if "alongside.compose" in modules else NOT_LOADED) or not self._heard_amid(stuck):
+        if not self._worth_loading(stuck) or not self._heard_amid(stuck):
             return False
         if not self.watch.relieve():
             return False
@@ -171,10 +174,21 @@ class Opening:
             self._beside.abandon()
         return True
 
+    def _worth_loading(self, stuck: float) -> bool:
+        """Whether it has lasted long enough for the engine to be thought of. Beside a task that waits it loads for
+        nothing, if enough others are left."""
+        if "alongside.compose" in modules:
+            return stuck >= LOADED
+        others = (self.source.total or 0) - self.watch.begun()
+        return stuck >= (LOADED if self._waits(stuck) and others * stuck > MANY_LEFT else NOT_LOADED)
+
+    def _waits(self, stuck: float) -> bool:
+        assert self.watcher is not None
+        return clock_gettime(self.watcher.clock) - self.watch.cpu_since < 0.2 * stuck
+
     def _heard_amid(self, stuck: float) -> bool:
         assert self.watcher is not None
-        waits = clock_gettime(self.watcher.clock) - self.watch.cpu_since < 0.2 * stuck
-        return waits or self.watcher.ended or self.watcher.held is not None
+        return self._waits(stuck) or self.watcher.ended or self.watcher.held is not None
 
     def _met(self) -> Any:
         """The loop has come back from its task: what is driven beside it, if anything, is its own from now on."""

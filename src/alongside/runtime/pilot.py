@@ -236,11 +236,11 @@ class LoopPilot(Pilot):
 
 
 def _without(tally: Tally, watchers: float) -> Tally:
-    """The tally without the seconds that the watcher has computed: meanwhile the loop may have had to wait for the GIL,
-    which is no waiting of the tasks'."""
+    """The tally without the seconds that the watcher has computed: meanwhile a loop that computes may have had to wait
+    for the GIL, which is no waiting of the tasks'."""
     idle = max(0.0, tally.wall - tally.cpu)
     process_cpu = max(tally.cpu, tally.process_cpu - watchers)
-    return tally._replace(process_cpu=process_cpu, delayed=min(idle, tally.delayed + watchers))
+    return tally._replace(process_cpu=process_cpu, delayed=min(idle, tally.delayed + min(watchers, tally.cpu)))
 
 
 def _by_the_newest(tally: Tally, newest: Spent, begun: int) -> Tally:
