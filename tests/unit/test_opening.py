@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -286,3 +287,15 @@ def test_a_long_first_item_and_the_others_beside_it(tmp_path: Any) -> None:
     assert alongside.map(work, range(20)) == list(range(20))
     done.unlink()
     assert list(alongside.imap(work, range(20))) == list(range(20))
+
+
+@pytest.mark.parametrize("options", ["", ", backend='auto'"])
+def test_a_program_may_end_with_an_iterator_open(options: str) -> None:
+    """Whatever the watcher is doing then: it is waited for while it can still end, and not when it is frozen."""
+    program = f"""
+import alongside, itertools, sys
+results = alongside.imap(lambda n: sum(range(1000)) + n, itertools.count(){options})
+print([next(results) for _ in range(5)], sys.argv)
+"""
+    for _ in range(10):
+        subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, timeout=60)

@@ -5,6 +5,8 @@ Owns nothing but the two. Must stay light: it is part of the first milliseconds 
 
 from __future__ import annotations
 
+import atexit
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -51,8 +53,13 @@ class Stretches:
         self._engine: Lazy | None = None
 
     def values(self) -> Generator[Any, None, None]:
-        """Results, a stretch of the loop at a time."""
+        """Results, a stretch of the loop at a time.
+
+        Why also closed at exit: an iterator that is still open then would be closed when its module is torn down. By
+        then the watcher is frozen wherever it is, and would be waited for in vain.
+        """
         opening = self._opening
+        atexit.register(opening.close)
         try:
             while not opening.watch.ended:
                 results: list[Any] = []
@@ -65,6 +72,7 @@ class Stretches:
                     yield from self._engine
                     return
         finally:
+            atexit.unregister(opening.close)
             opening.close()
 
     def _stretch(self, results: list[Any]) -> tuple[BaseException | None, Any]:

@@ -103,7 +103,7 @@ class Watcher:
         if not self._stopped:
             self._stopped = True
             self._stopping.release()
-        if self._thread != get_ident():
+        if self._thread != get_ident() and not sys.is_finalizing():
             self._over.acquire()
             self._over.release()
         now = heard(self.samples, sys.getswitchinterval())
