@@ -52,6 +52,15 @@ def test_it_says_when_it_is_slow() -> None:
     assert watch.slow()
 
 
+def test_nothing_but_a_loop_is_worth_the_tiniest_tasks() -> None:
+    watch = stopwatch(abs, range(10_000_000))
+    watch.stretch([])
+    watch.done, watch.wall = 1_000_000, 0.2
+    assert not watch.slow()
+    watch.wall = 2.0
+    assert watch.slow()
+
+
 def test_it_is_not_slow_at_the_end() -> None:
     watch = stopwatch(abs, [1])
     watch.stretch([])

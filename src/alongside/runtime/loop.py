@@ -31,6 +31,9 @@ PATIENCE = 0.003
 WORTH = 0.030
 """Seconds that must be left, by what was seen so far, for the engine to be worth loading (it takes about as long)."""
 
+TINY = 0.5e-6
+"""Seconds of a task that nothing but a loop is worth: to send it, in the largest batch, costs half as much."""
+
 AHEAD = 0.2
 """Seconds that must be left for worker processes to be got ready before it is certain that they are wanted."""
 
@@ -168,7 +171,7 @@ class Stopwatch:
 
     def slow(self) -> bool:
         """Whether enough time has gone by, and enough is left, to think of something better than a loop."""
-        return self.wall >= PATIENCE and self.left() > WORTH
+        return self.wall >= PATIENCE and self.left() > WORTH and self.wall > TINY * self.done
 
     def computes_long(self) -> bool:
         """Whether worker processes will probably be wanted: it computes rather than waits, and will go on for long."""
