@@ -150,3 +150,11 @@ def test_the_old_protocol_of_iterating_is_known() -> None:
 def test_what_cannot_be_walked_is_refused(nothing: tuple[Any, ...]) -> None:
     with pytest.raises(OptionError):
         Source(nothing)
+
+
+def test_what_was_looked_at_comes_all_the_same() -> None:
+    source = Source(([1, 2, 3],))
+    assert source.peek() == [1]
+    assert source.take(9) == ([1, 2, 3], True, None)
+    assert source.peek() == []
+    assert source.take(9) == ([], True, None)

@@ -299,3 +299,21 @@ print([next(results) for _ in range(5)], sys.argv)
 """
     for _ in range(10):
         subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, timeout=60)
+
+
+def test_items_that_cannot_be_sent_stay_though_the_first_of_them_is_long() -> None:
+    class Item:
+        def __init__(self, seconds: float) -> None:
+            self.lock = threading.Lock()
+            self.seconds = seconds
+
+    def work(item: Item) -> float:
+        import time
+
+        enough = time.monotonic() + item.seconds
+        while time.monotonic() < enough:
+            pass
+        return item.seconds
+
+    items = [Item(0.15), *(Item(0.01) for _ in range(20))]
+    assert alongside.map(work, items) == [item.seconds for item in items]

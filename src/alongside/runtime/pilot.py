@@ -202,13 +202,18 @@ class LoopPilot(Pilot):
     def look(self, watcher: Watcher | None) -> Plan | None:
         """The plan to move to, if the facts are there and say so."""
         self._watcher = watcher
-        self._sample = self._watch.sample
+        self._sample = self._watch.sample or self._next_item()
         facts = self.facts()
         if facts.waiting < MOSTLY * facts.wall and not (
             watcher is not None and (watcher.ended or watcher.held is not None)
         ):
             return None
         return self._better(facts)
+
+    def _next_item(self) -> tuple[Any, Any] | None:
+        """While the loop is stuck in its first task: an item that can be weighed, with no result yet."""
+        items = self._watch.source.peek() if self._watch.relieved else []
+        return (items[0], None) if items else None
 
     def _tally(self) -> Tally:
         watch = self._watch

@@ -38,6 +38,12 @@ class Source:
         if items or ended:
             self._iterator = _again(items, () if ended else self._iterator, error)
 
+    def peek(self) -> list[Any]:
+        """The next item, which stays the next; nothing where there is none."""
+        items, ended, error = self.take(1)
+        self.put_back(items, ended, error)
+        return items
+
     def take(self, wanted: int) -> tuple[list[Any], bool, BaseException | None]:
         """Up to `wanted` items, whether the input ended, and what it raised if it did.
 
