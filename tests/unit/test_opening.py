@@ -6,6 +6,7 @@ import functools
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +17,7 @@ from alongside.runtime.callables import code_of, may_take_long
 from alongside.runtime.loop import Stopwatch
 from alongside.runtime.opening import Opening
 from alongside.runtime.source import Source
-from alongside.runtime.watcher import REMEMBERED, Watcher, brisk, heard, remember
+from alongside.runtime.watcher import REMEMBERED, Watcher, brisk, cpu_clock, heard, remember
 
 
 class Told:
@@ -317,3 +318,16 @@ def test_items_that_cannot_be_sent_stay_though_the_first_of_them_is_long() -> No
 
     items = [Item(0.15), *(Item(0.01) for _ in range(20))]
     assert alongside.map(work, items) == [item.seconds for item in items]
+
+
+def test_without_a_clock_for_each_thread_the_process_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(time, "pthread_getcpuclockid")
+    clock = cpu_clock()
+    before = time.thread_time()
+    assert clock() == pytest.approx(before, abs=0.05)
+    opening, _ = opened(sorted, [[3, 1, 2]] * 2000, Told(None))
+    results: list[list[int]] = []
+    while not opening.watch.ended:
+        opening.stretch(results)
+    opening.close()
+    assert results == [[1, 2, 3]] * 2000

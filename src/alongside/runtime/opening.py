@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from _thread import allocate_lock
 from sys import modules
-from time import clock_gettime, perf_counter
+from time import perf_counter
 
 from alongside.runtime.callables import may_take_long
 from alongside.runtime.loop import Stopwatch
@@ -159,7 +159,7 @@ class Opening:
         if self.watcher.held:
             self._get_ahead()
         if self.watch.noted[0] != self.watch.since:
-            self.watch.note(clock_gettime(self.watcher.clock))
+            self.watch.note(self.watcher.computed())
             return False
         if not self._worth_loading(stuck) or not self._heard_amid(stuck):
             return False
@@ -184,7 +184,7 @@ class Opening:
 
     def _waits(self, stuck: float) -> bool:
         assert self.watcher is not None
-        return clock_gettime(self.watcher.clock) - self.watch.cpu_since < 0.2 * stuck
+        return self.watcher.computed() - self.watch.cpu_since < 0.2 * stuck
 
     def _heard_amid(self, stuck: float) -> bool:
         assert self.watcher is not None

@@ -6,7 +6,7 @@ Owns when to look again. Must never measure by itself (probe.py) or weigh facts 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from time import clock_gettime, perf_counter, process_time, thread_time
+from time import perf_counter, process_time, thread_time
 from typing import Any, NamedTuple
 
 from alongside.core.choose import Candidates, Facts, Plan, Wishes, choose
@@ -228,7 +228,7 @@ class LoopPilot(Pilot):
         watch, watcher, since = self._watch, self._watcher, self._watch.since
         if since is None or watcher is None:
             return watch.last
-        now, cpu, process = perf_counter(), clock_gettime(watcher.clock), process_time()
+        now, cpu, process = perf_counter(), watcher.computed(), process_time()
         whole = Spent(watch.begun() - watch.done, now - since, cpu - watch.cpu_since, process - watch.process_since)
         noted, begun, then, cpu_then, process_then = watch.noted
         if noted != since or now - then < SURPRISE * LOOK_EVERY:

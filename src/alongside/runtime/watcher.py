@@ -71,15 +71,16 @@ class Watcher:
         self._stuck = stuck
         self._of = code_of(fn)
         self._before = _remembered.get(self._of)
-        self._ident = get_ident()
-        self.clock = time.pthread_getcpuclockid(self._ident)
+        self._clock: Callable[[], float] = float  # nothing, until it runs
+        self.computed = cpu_clock()
+        """CPU seconds of the loop's thread; may be asked from any."""
         self._stopping = allocate_lock()
         self._stopping.acquire()
         self._over = allocate_lock()
         self._over.acquire()
         self._stopped = False
         self.error: BaseException | None = None
-        self._created = time.perf_counter(), time.clock_gettime(self.clock)
+        self._created = time.perf_counter(), self.computed()
         start_new_thread(self._work, ())
 
     @property
@@ -96,7 +97,7 @@ class Watcher:
 
     def used(self) -> float:
         """CPU seconds it has used itself."""
-        return time.clock_gettime(self._own_clock) if self._own_clock else self._used
+        return self._clock()
 
     def stop(self) -> None:
         """End the thread; returns when it has ended."""
@@ -113,14 +114,13 @@ class Watcher:
     # ---------------------------------------------------------------------------------------------------- inside
 
     _thread = 0
-    _own_clock = 0
-    _used = 0.0
+
     _trusted = False
 
     def _work(self) -> None:
         try:
             self._thread = get_ident()
-            self._own_clock = time.pthread_getcpuclockid(self._thread)
+            self._clock = cpu_clock()
             self._listen_to_own_start()
             for _ in range(TRIES):
                 if self._stopped or heard(self.samples, sys.getswitchinterval()) is not None:
@@ -134,22 +134,23 @@ class Watcher:
             self.error = error
         finally:
             self.ended = True
-            self._used, self._own_clock = self.used(), 0
+            used = self.used()
+            self._clock = lambda: used  # a thread's own clock ends with it
             self._over.release()
 
     def _listen_to_own_start(self) -> None:
         """The first sample: it began to run so much after it was ready. To be on time there proves nothing."""
         created, used = self._created
         late = time.perf_counter() - created
-        if late > 0.5 * sys.getswitchinterval() and time.clock_gettime(self.clock) - used > 0.5 * late:
+        if late > 0.5 * sys.getswitchinterval() and self.computed() - used > 0.5 * late:
             self._add(late)
 
     def _sample(self) -> None:
         amid = self._amid_stretch()
-        before, used = time.perf_counter(), time.clock_gettime(self.clock)
+        before, used = time.perf_counter(), self.computed()
         self._stopping.acquire(timeout=NAP)
         late = time.perf_counter() - before - NAP
-        computed = time.clock_gettime(self.clock) - used > 0.5 * (NAP + max(late, 0.0))
+        computed = self.computed() - used > 0.5 * (NAP + max(late, 0.0))
         if amid and computed and not self._stopped:
             self._add(late)
 
@@ -219,6 +220,16 @@ class brisk:  # noqa: N801  (used as a context manager, like those of contextlib
     def __exit__(self, *_: object) -> None:
         if sys.getswitchinterval() == self._set:  # unless somebody else has other wishes
             sys.setswitchinterval(self._before)
+
+
+def cpu_clock() -> Callable[[], float]:
+    """What tells the CPU seconds of this thread, from any thread. Where a system has no such clock, all that the
+    process computes from now on counts as this thread's."""
+    if not hasattr(time, "pthread_getcpuclockid"):
+        before = time.thread_time() - time.process_time()
+        return lambda: time.process_time() + before
+    number = time.pthread_getcpuclockid(get_ident())
+    return lambda: time.clock_gettime(number)
 
 
 def heard(samples: list[float], interval: float) -> bool | None:
