@@ -5,8 +5,6 @@ Owns nothing but the two. Must stay light: it is part of the first milliseconds 
 
 from __future__ import annotations
 
-import atexit
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -58,6 +56,8 @@ class Stretches:
         Why also closed at exit: an iterator that is still open then would be closed when its module is torn down. By
         then the watcher is frozen wherever it is, and would be waited for in vain.
         """
+        import atexit
+
         opening = self._opening
         atexit.register(opening.close)
         try:
