@@ -10,6 +10,7 @@ from importlib import import_module
 
 BENCHMARKS = {
     "engines": "the process workers against their peers and the hardware's limits",
+    "seeing": "what progress and the timeline cost, on against off",
     "regret": "the automatic choice against every way of doing it by hand",
 }
 

@@ -287,7 +287,7 @@ alongside.map(task, range(2000), backend="processes", max_workers=2)
 def test_what_tasks_print_is_all_there(tmp_path: Path) -> None:
     with Program(PRINTS, folder=tmp_path) as program:
         lines = ok(program).splitlines()
-    assert sorted(lines) == sorted(f"line {x}" for x in range(2000))
+    assert sorted(lines) == sorted(f"[task {x}] line {x}" for x in range(2000))
 
 
 def chance(_: int) -> tuple[float, float]:

@@ -16,7 +16,7 @@ from threading import Lock, current_thread, main_thread
 from types import ModuleType
 from typing import Any, ClassVar
 
-from alongside.core.events import Blocked, Crew, Event, Finished, Lost, Unfit
+from alongside.core.events import Blocked, Crew, Event, Finished, Lost, Said, Unfit
 from alongside.core.model import Batch, Fault, Job, Part, Running
 from alongside.core.ports import Capabilities
 from alongside.workers import channel as wire
@@ -255,6 +255,8 @@ class ProcessesBackend:
             self._events.append(Blocked(number, *pickle.loads(frame.body)))
         elif frame.kind == wire.RELEASE:
             self._take_leases_back(process, pickle.loads(frame.body))
+        elif frame.kind == wire.SAID:
+            self._events.append(Said(number, pickle.loads(frame.body)))
         elif frame.kind == wire.UNFIT and frame.a == self._job.a:  # not so what a warm worker says of an earlier job
             self._events.append(Unfit(number, _decoded(frame.body)))
 

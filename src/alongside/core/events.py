@@ -81,6 +81,16 @@ class Memory(NamedTuple):
     held: Mapping[int, int] = MappingProxyType({})
 
 
+class Said(NamedTuple):
+    """A worker process printed, logged or warned. For whoever shows it: the coordinator does not hear of it.
+
+    `pieces`: what each is (workers/voice.py has the kinds), the index of its task or None, and what was said.
+    """
+
+    worker: int
+    pieces: Sequence[tuple[int, int | None, Any]]
+
+
 class Taken(NamedTuple):
     """The consumer took this many outcomes."""
 
@@ -120,7 +130,19 @@ class Tick(NamedTuple):
 
 
 Event = (
-    InputArrived | InputEnded | Finished | Lost | Unfit | Observed | Taken | Moved | Memory | Adopted | Blocked | Tick
+    InputArrived
+    | InputEnded
+    | Finished
+    | Lost
+    | Unfit
+    | Observed
+    | Said
+    | Taken
+    | Moved
+    | Memory
+    | Adopted
+    | Blocked
+    | Tick
 )
 
 # -------------------------------------------------------------------------------------------------- commands

@@ -93,6 +93,10 @@ class Options:
                 )
 
     def _check_callables(self) -> None:
+        if self.progress not in (True, False, None) and not callable(getattr(self.progress, "update", None)):
+            raise OptionError(
+                f"progress={self.progress!r} is not True, False, or an object with update(n), as tqdm's are."
+            )
         if not _is_retry_on(self.retry_on):
             raise OptionError(
                 f"retry_on={self.retry_on!r} is not an exception class, a tuple of them, or a function that takes the "

@@ -19,5 +19,5 @@ def watchers(progress: Any, total: int | None, done: int, crew: Crew, timeline: 
     if progress is not False and progress is not None:
         from alongside.observe.progress import Progress
 
-        watching.append(Progress(progress, total, done))
+        watching.append(Progress(progress, total, done, crew.name))
     return watching

@@ -250,7 +250,10 @@ class Driver:
     def absorb(self, events: Sequence[ev.Event]) -> None:
         """Tell the coordinator what happened, and that time passed where that matters."""
         for event in events:
-            self.feed(event)
+            if type(event) is ev.Said:
+                _show_said(event)  # not under the lock: where it goes is the user's
+            else:
+                self.feed(event)
         due = self._wakeup()
         if due is None or due > self._clock() or self.finish is not None:
             return
@@ -361,6 +364,12 @@ class Driver:
         # Whoever made this driver is known to it: without this a run's function, items and results would live until the
         # garbage collector finds the circle.
         self._deliver = self.on_finish = self.on_pull = self.on_adopt = self.on_answer = _nothing
+
+
+def _show_said(said: ev.Said) -> None:
+    from alongside.observe.said import show
+
+    show(said)
 
 
 def _nothing(*_: object) -> None:

@@ -7,8 +7,7 @@ Guarantees
   - Whatever a task does to this process harms this process at most: the page names the task in hand (or the batch,
     where it cannot be known which task of it), so that the parent charges that one and sends the others elsewhere.
   - The next call in this worker begins as in a new one (surroundings.py), or the worker leaves.
-  - What tasks print is written line by line, so that the lines of two workers do not mix, and is all written when their
-    batch ends.
+  - What tasks print, log and warn goes to the parent (voice.py), all of it before their results.
   - A child that a task forks takes no part in any of this: it ends where the task's function ends.
 """
 
@@ -34,6 +33,7 @@ from alongside.workers.channel import (
     LONE_RESULT,
     RELEASE,
     RESULTS,
+    SAID,
     SETUP,
     UNFIT,
     UNREADABLE,
@@ -45,7 +45,8 @@ from alongside.workers.payload import always_loads, few_atoms, pack, pickled, un
 from alongside.workers.runner import BATCH as BATCH_FIELD
 from alongside.workers.runner import OFFSET, SINCE, Runner, caller, placed
 from alongside.workers.surroundings import Birthmarks, adopt
-from alongside.workers.zygote import flush_streams, leave
+from alongside.workers.voice import Voice, take_over
+from alongside.workers.zygote import leave
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,7 +94,10 @@ class Worker:
         self._sent = 0
         self._arena = arena
         self._leases = Leases()
-        self._ticker = Ticker()
+        self._voice = Voice(page, self._say, self._may_say)
+        self._voice.heard = self._listen
+        self._voice.take_streams()
+        self._ticker = Ticker(self._voice)
         self._birthmarks = Birthmarks()
         self._misfit: BaseException | None = None
         self._spoiled = False
@@ -101,6 +105,8 @@ class Worker:
         self._thread = get_ident()
         self._poll = select.poll()
         self._poll.register(channel, select.POLLIN)
+        self._room = select.poll()
+        self._room.register(channel, select.POLLOUT)
 
     def serve(self) -> bool:
         """Deal with the next frames; False when the parent is gone, has had nothing to do for long, or had better find
@@ -128,6 +134,7 @@ class Worker:
     def forsake(self) -> None:
         """In a child that a task forked: nothing here is its business."""
         self._forsaken = True
+        self._voice.forsake()
         self._channel.socket.close()
         if self._job is not None:
             self._job.runner.forsake()
@@ -143,13 +150,17 @@ class Worker:
         try:
             if self._misfit is not None:
                 raise self._misfit
-            self._job = Job(unpack(frame, self._leases), self)
+            told = unpack(frame, self._leases)
+            take_over(self._voice)
+            self._job = Job(told, self)
         except BaseException as error:
             self.send(Frame(UNFIT, frame.a, body=_encode(error)))
 
     def _on_end(self, frame: Frame) -> None:
         ended = self._job is None or self._job.close()
         self._job, self._kept = None, []
+        self._voice.end_lines()
+        self._voice.send()
         self._ticker.forget()
         self._spoiled = not (ended and self._birthmarks.restore(self._ticker.threads))
 
@@ -166,6 +177,7 @@ class Worker:
             page[OFFSET] = 0
             self.send(Frame(UNREADABLE, frame.a, frame.b, alone, _encode(error)))
             return
+        self._voice.begins(frame.a, frame.d - frame.b)
         runner = self._job.runner
         items = placed(self._job.seed, frame.d, items)
         if self._job.coroutines is not None:
@@ -199,8 +211,9 @@ class Worker:
         """Send what a batch (or a part of it) came to."""
         if self._forsaken:
             _end_child(broken)
-        if get_ident() == self._thread:  # the ticker might cut a line in two
-            flush_streams()
+        if get_ident() == self._thread:  # else a task may just be at a line
+            self._voice.end_lines()
+        self._voice.send(everything=True)
         for offset, values, took in stretches:
             self._send_values(batch, offset, values, took, seconds)
             seconds = 0.0
@@ -232,6 +245,18 @@ class Worker:
     def _send_fault(self, batch: int, offset: int, error: BaseException, took: float, seconds: float) -> None:
         body = _pickle.dumps((_encode(error), took, seconds), 5)
         self.send(Frame(FAULT, batch, offset, body=body))
+
+    def _say(self, pieces: list[Any]) -> None:
+        self.send(Frame(SAID, body=_pickle.dumps(pieces, 5)))
+
+    def _may_say(self) -> bool:
+        """Whether the parent takes something now. What it does not take waits, and so does nobody for it."""
+        return bool(self._room.poll(0)) and not self._channel.deaf
+
+    def _listen(self) -> None:
+        """Something was said: have it sent while the task goes on."""
+        if self._job is not None:
+            self._ticker.watch(self._job.runner)
 
     def send(self, frame: Frame) -> None:
         with self._sending:
@@ -300,7 +325,8 @@ class Ticker:
     watch. While C code holds the GIL it cannot run: results finished before are handed over when that code lets go.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, voice: Voice) -> None:
+        self._voice = voice
         self._runner: Any = None
         self._parked = False
         self._started = False
@@ -332,6 +358,7 @@ class Ticker:
             runner = self._runner
             if runner is not None and runner.busy:
                 runner.flush()
+                self._voice.send()
                 quiet = 0
             elif (quiet := quiet + 1) > 4:
                 self._park()

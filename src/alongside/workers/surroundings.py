@@ -7,6 +7,7 @@ Guarantees
   - A call begins in the caller's working directory, environment (and what marks a worker), module path, `sys.argv`,
     recursion limit and key to `multiprocessing` managers, as they are at that moment, whatever earlier calls did in the
     same warm worker.
+  - It begins with the caller's log levels and warning filters, where the worker has loaded what they belong to.
   - It begins with the signal handlers, timers, umask and standard streams that the worker was born with.
   - What cannot be put right (a thread left running, a standard descriptor exchanged, a resource limit set, a hundred
     descriptors left open) ends the worker when the call is over; the next call gets another.
@@ -20,6 +21,10 @@ import _signal  # type: ignore[import-not-found]  # `signal` takes milliseconds 
 import os
 import sys
 from _thread import _count as threads_running
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 THREAD_CAPS = (
     "OMP_NUM_THREADS",
@@ -45,7 +50,7 @@ def environment(cpus: int = 1) -> dict[str, str]:
 def capture(cpus: int = 1) -> bytes:
     """What a worker should take over from this process now. `cpus`: its share, for what it runs side by side itself."""
     told = folder(), environment(cpus), sys.path, sys.argv, sys.getrecursionlimit(), _key_to_managers()
-    return _pickle.dumps(told, 5)
+    return _pickle.dumps((*told, (_levels(), _filters())), 5)
 
 
 def folder() -> str | None:
@@ -58,7 +63,8 @@ def folder() -> str | None:
 
 def adopt(captured: bytes) -> None:
     """Take over what the parent captured; raises `OSError` where its folder cannot be entered."""
-    where, environ, path, arguments, depth, key = _pickle.loads(captured)
+    global _heeds
+    where, environ, path, arguments, depth, key, _heeds = _pickle.loads(captured)
     _set_environment(environ)
     if path != sys.path:
         sys.path[:] = path
@@ -90,6 +96,66 @@ def _set_environment(wanted: dict[str, str]) -> None:
     for name, value in wanted.items():
         if present.get(name) != value:
             os.environ[name] = value
+
+
+# ------------------------------------------------------------------------------------- log levels, warning filters
+
+_heeds: tuple[Any, Any] = (None, None)
+"""The parent's log levels and warning filters, as it told them last; None: it has none."""
+
+_levelled: set[str] = set()
+"""Loggers whose level is the parent's."""
+
+
+def _levels() -> Any:
+    """The level of the root logger, the level that is disabled, and those of the loggers that have one."""
+    logging = sys.modules.get("logging")
+    if logging is None or not hasattr(logging, "root"):
+        return None
+    loggers = list(logging.root.manager.loggerDict.items())
+    levels = {name: logger.level for name, logger in loggers if getattr(logger, "level", 0)}
+    return logging.root.level, logging.root.manager.disable, levels
+
+
+def adopt_levels() -> None:
+    """Heed the parent's log levels."""
+    if _heeds[0] is None:
+        return
+    import logging
+
+    root, disabled, levels = _heeds[0]
+    logging.root.setLevel(root)
+    logging.disable(disabled)
+    for name in _levelled - levels.keys():
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+    _levelled.clear()
+    _levelled.update(levels)
+
+
+def _filters() -> Any:
+    """The warning filters, with patterns and classes by name."""
+    warnings = sys.modules.get("warnings")
+    return None if warnings is None else [_named(*entry) for entry in warnings.filters]
+
+
+def _named(action: str, message: Any, category: Any, module: Any, line: int) -> tuple[Any, ...]:
+    where = category.__module__, category.__qualname__
+    return action, getattr(message, "pattern", message), where, getattr(module, "pattern", module), line
+
+
+def adopt_filters() -> None:
+    """Heed the parent's warning filters, but for classes of modules that are not loaded here."""
+    if _heeds[1] is None:
+        return
+    import warnings
+
+    warnings.resetwarnings()
+    for action, message, (home, name), module, line in _heeds[1]:
+        category = getattr(sys.modules.get(home), name, None)
+        if isinstance(category, type) and issubclass(category, Warning):
+            warnings.filterwarnings(action, message or "", category, module or "", line, append=True)
 
 
 class Birthmarks:
