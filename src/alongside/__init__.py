@@ -6,13 +6,12 @@ behind it is loaded when it is first used, so that `import alongside` costs a fe
 
 from __future__ import annotations
 
-from alongside.api import advise, aimap, amap, cpu_count, gather, imap, map, run
+from alongside.api import advise, aimap, amap, compare, cpu_count, gather, imap, map, run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from alongside.compose_advice import Advice
     from alongside.core.choose import Facts, Plan
     from alongside.core.model import Attempt, Failure, Outcome
     from alongside.core.retry import Backoff
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
     )
     from alongside.faces.futures import Executor
     from alongside.faces.pool import Pool, ThreadPool
+    from alongside.observe.advice import Advice
+    from alongside.observe.comparison import Comparison
     from alongside.runtime.limits import Limit
     from alongside.runtime.results import Run, Stats
     from alongside.workers.seeding import task_seed
@@ -37,12 +38,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "alongside.compose_advice": ("Advice",),
+    "alongside.observe.advice": ("Advice",),
     "alongside.faces.futures": ("Executor",),
     "alongside.faces.pool": ("Pool", "ThreadPool"),
     "alongside.core.choose": ("Facts", "Plan"),
     "alongside.core.model": ("Attempt", "Failure", "Outcome"),
     "alongside.core.retry": ("Backoff",),
+    "alongside.observe.comparison": ("Comparison",),
     "alongside.runtime.limits": ("Limit",),
     "alongside.runtime.results": ("Run", "Stats"),
     "alongside.workers.seeding": ("task_seed",),
@@ -68,6 +70,7 @@ __all__ = [
     "Attempt",
     "BackendUnavailable",
     "Backoff",
+    "Comparison",
     "Executor",
     "Facts",
     "Failure",
@@ -88,6 +91,7 @@ __all__ = [
     "advise",
     "aimap",
     "amap",
+    "compare",
     "cpu_count",
     "gather",
     "imap",

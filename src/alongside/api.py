@@ -1,4 +1,5 @@
-"""The front door: `map`, `imap`, `run`, `gather`, `amap`, `aimap`, `advise`, `cpu_count`.
+"""The front door: `map`, `imap`, `run`, `gather`, `amap`, `aimap`, `advise`, `compare`,
+`cpu_count`.
 
 Owns the signatures people see, and the first milliseconds of an automatic run, which are a plain loop. Everything else
 is composed in `alongside.compose`, loaded when it is needed.
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
     from typing import Any
 
-    from alongside.compose_advice import Advice
+    from alongside.observe.advice import Advice
+    from alongside.observe.comparison import Comparison
     from alongside.runtime.results import Run
 
 
@@ -133,6 +135,32 @@ def advise(fn: Callable[..., Any], *iterables: Iterable[Any], **options: Any) ->
     from alongside import compose_advice
 
     return compose_advice.advise(fn, iterables, options)
+
+
+def compare(
+    fn: Callable[..., Any],
+    *iterables: Iterable[Any],
+    backends: Iterable[str] | None = None,
+    sample: int | None = None,
+    **options: Any,
+) -> Comparison:
+    """Really run `fn` under each backend, on a sample of the input, and measure: print it, or show it in a notebook.
+
+    `backends`: which, None for all that can run it and `"auto"`; the plain loop is always there. `sample`: how many
+    items, spread over the input where it is a sequence; None for as many as keep a loop busy for half a second, at
+    least two per CPU. Three rounds in turn where one takes less than three seconds, else one. What `fn` raises in the
+    loop is raised; where another backend fails, its row says why. Other options as for `run`.
+
+    Costs a few seconds, more where a single call takes long. Everything that `fn` does is done again for every round of
+    every backend: mind what it writes or sends.
+
+    >>> import alongside
+    >>> print([row.backend for row in alongside.compare(abs, [-1, -2], backends=["threads"]).rows])
+    ['serial', 'threads']
+    """
+    from alongside import compose_compare
+
+    return compose_compare.compare(fn, iterables, backends, sample, options)
 
 
 def cpu_count() -> int:

@@ -90,11 +90,13 @@ class Composition:
         self.teacher = Teacher(fn, options.seed is not None)
         if options.backend != "auto":
             self.teacher.begins(backend.capabilities, self.plan.max_workers)
-            observers += [self.teacher] if backend.capabilities.needs_pickling else []
+        if coroutine or (options.backend != "auto" and backend.capabilities.needs_pickling):
+            observers.append(self.teacher)
         self.driver = Driver(coordinator, backend, self.job, source, self._received, observers, clock, _free_memory)
 
     def consider(self) -> None:
         """Move the run to a better backend, if the pilot or, later, the review has found one."""
+        self.teacher.speak()
         if self.driver.finish is not None:
             return
         if not self.at_home:

@@ -1,106 +1,62 @@
-"""`advise`: the facts, the verdict, and what each backend would take.
+"""`advise`: tries the first items, and has the choice made and explained.
 
-Owns the words of the advice. Must never run more of the input than is needed to know.
+Owns how much is tried. Must never run more of the input than is needed to know. What is shown of it is in
+observe/advice.py.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
 from alongside.compose import checked
 from alongside.compose_plan import candidates
-from alongside.core.choose import Facts, Plan, Wishes, choose, span
+from alongside.core.choose import Facts, Plan, Wishes, choose
 from alongside.core.model import Block
+from alongside.core.whatif import not_for_this, prospects
+from alongside.observe.advice import Advice
 from alongside.runtime import machine
 from alongside.runtime.callables import is_coroutine_function, name_of
 from alongside.runtime.pilot import Pilot
+from alongside.runtime.pilot_async import CoroutinePilot
 from alongside.runtime.source import count, iterate
 
 BUDGET = 0.25
 """Seconds spent on running items before the advice is given; a single item may take longer."""
 
+STRETCH = 0.001
+"""Seconds of calls between two looks at the clock: for tiny calls the look itself must not count."""
 
-@dataclass(frozen=True, slots=True)
-class Advice:
-    """Which tool, why, and what the others would take. Print it; `str(advice)` is plain text."""
+LANES = 10
+"""Coroutines tried side by side."""
 
-    function: str
-    facts: Facts
-    plan: Plan
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """Why, a sentence each."""
-        return self.plan.reasons
-
-    @property
-    def predictions(self) -> Mapping[str, float]:
-        """Seconds that the rest of the input would take on each backend."""
-        return self.plan.predictions
-
-    def __str__(self) -> str:
-        workers = f" with {self.plan.max_workers} workers" if (self.plan.max_workers or 0) > 1 else ""
-        lines = [f"For {self.function}: {_SAYING.get(self.plan.backend, self.plan.backend)}{workers}.", *self._why()]
-        return "\n".join([*lines, *self._table(), *self._ten_times()])
-
-    def _why(self) -> list[str]:
-        return ["", "Why:", *(f"  - {reason}" for reason in self.reasons)]
-
-    def _table(self) -> list[str]:
-        if not self.facts.wall:
-            return []
-        facts = self.facts
-        head = f"Predicted for the {facts.left} tasks left:"
-        if facts.tasks_left in (None, facts.tasks_seen):
-            head = f"Predicted for {facts.left} such tasks:"
-        rows = sorted(self.predictions.items(), key=lambda row: row[1])
-        width = max(len(name) for name, _ in rows)
-        return ["", head, *(f"  {name:<{width}}  {span(seconds)}{self._mark(name)}" for name, seconds in rows)]
-
-    def _mark(self, name: str) -> str:
-        return "   <- the choice" if name == self.plan.backend else ""
-
-    def _ten_times(self) -> list[str]:
-        if not self.facts.wall:
-            return []
-        more = self.facts._replace(tasks_left=10 * self.facts.left)
-        plan = choose(more, candidates(), Wishes())
-        if plan.backend == self.plan.backend:
-            return ["", f"With ten times as many items the choice would be the same, about {_time(plan)} in all."]
-        return ["", f"With ten times as many items it would be {plan.backend}: about {_time(plan)} in all."]
+Fn = Callable[..., Any]
 
 
-def _time(plan: Plan) -> str:
-    return span(plan.predictions[plan.backend])
-
-
-_SAYING = {
-    "serial": "keep the plain loop",
-    "threads": "use threads",
-    "processes": "use processes",
-    "asyncio": "use asyncio, one event loop",
-}
-
-
-def advise(fn: Callable[..., Any], iterables: tuple[Iterable[Any], ...], given: Mapping[str, Any]) -> Advice:
+def advise(fn: Fn, iterables: tuple[Iterable[Any], ...], given: Mapping[str, Any]) -> Advice:
     """What `alongside.advise` returns."""
     options = checked(fn, given)
-    wishes = Wishes(options.max_workers, options.timeout is not None)
-    items = iterate(iterables)
-    total = count(iterables)
-    base = Facts(coroutine=is_coroutine_function(fn), cpus=machine.cpu_count(), tasks_left=total)
+    wishes = Wishes(options.max_workers, options.timeout is not None, options.memory_limit is not None)
+    items, star = iterate(iterables), len(iterables) > 1
+    base = Facts(coroutine=is_coroutine_function(fn), cpus=machine.cpu_count(), tasks_left=count(iterables))
     if base.coroutine:
-        return Advice(name_of(fn), base, choose(base, candidates(), wishes))
-    pilot = Pilot(candidates(), wishes, base, fn, total)
+        facts = _again_if_done(_awaited(fn, items, star, base))
+        return _told(fn, facts, choose(facts, candidates(), wishes), wishes)
+    pilot = Pilot(candidates(), wishes, base, fn, base.tasks_left)
     try:
-        _watch(fn, items, len(iterables) > 1, pilot)
-        return Advice(name_of(fn), _again_if_done(pilot.facts()), pilot.verdict(_again_if_done))
+        _watch(fn, items, star, pilot)
+        tried = _again_if_done(pilot.facts())
+        plan = pilot.verdict(lambda _: tried)
+        return _told(fn, _with_weights(tried, pilot.facts()), plan, wishes)
     finally:
         pilot.close()
+
+
+def _told(fn: Fn, facts: Facts, plan: Plan, wishes: Wishes) -> Advice:
+    able = candidates()
+    return Advice(name_of(fn), facts, plan, prospects(facts, plan, able, wishes), not_for_this(facts, able, wishes))
 
 
 def _again_if_done(facts: Facts) -> Facts:
@@ -108,11 +64,59 @@ def _again_if_done(facts: Facts) -> Facts:
     return facts._replace(tasks_left=facts.tasks_seen) if facts.tasks_left == 0 else facts
 
 
-def _watch(fn: Callable[..., Any], items: Any, star: bool, pilot: Pilot) -> None:
+def _with_weights(tried: Facts, weighed: Facts) -> Facts:
+    """The facts as they were when the choice was made, with what the choice had weighed."""
+    return tried._replace(
+        item_bytes=weighed.item_bytes,
+        result_bytes=weighed.result_bytes,
+        pickle_seconds=weighed.pickle_seconds,
+        unpicklable=weighed.unpicklable,
+    )
+
+
+def _watch(fn: Fn, items: Iterator[Any], star: bool, pilot: Pilot) -> None:
     """Run items until the pilot has what it needs, or the budget is spent."""
-    enough = time.perf_counter() + BUDGET
-    for index, item in enumerate(islice(items, 100_000)):
-        value = fn(*item) if star else fn(item)
-        pilot.see(Block(index, [item], [value], 0.0, "serial-1"))
-        if time.perf_counter() > enough and pilot.settled():
+    began = time.perf_counter()
+    done, size = 0, 1
+    while some := list(islice(items, size)):
+        before = time.perf_counter()
+        values = [fn(*item) for item in some] if star else [fn(item) for item in some]
+        pilot.see(Block(done, some, values, 0.0, "serial-1"))
+        done += len(some)
+        if time.perf_counter() - before < STRETCH:
+            size *= 2
+        if time.perf_counter() - began > BUDGET and pilot.settled():
             return
+
+
+def _awaited(fn: Fn, items: Iterator[Any], star: bool, base: Facts) -> Facts:
+    """Await the first calls, a few at once, in an event loop: how busy they keep it shows only side by side."""
+    import asyncio
+
+    from alongside.runtime import loops
+
+    pilot = CoroutinePilot(candidates(), Wishes(), base, fn, base.tasks_left, lambda: None)
+
+    async def lane(until: float) -> None:
+        for item in items:
+            began = time.perf_counter()
+            value = await (fn(*item) if star else fn(item))
+            pilot.see(Block(0, [item], [value], time.perf_counter() - began, "asyncio-1"))
+            if time.perf_counter() > until:
+                return
+
+    async def some() -> Facts:
+        pilot.consider()  # from here on it watches the loop
+        until = time.perf_counter() + BUDGET
+        lanes = [asyncio.ensure_future(lane(until)) for _ in range(LANES)]
+        try:
+            await asyncio.gather(*lanes)
+            return pilot.facts()  # of this thread, and of this loop while it is there
+        finally:
+            for one in lanes:
+                one.cancel()
+            await asyncio.wait(lanes)
+            pilot.close()
+
+    facts: Facts = loops.run(some)
+    return facts if facts.tasks_seen else base

@@ -273,7 +273,7 @@ def test_help_tells_the_exit_codes(inside: Call) -> None:
 
 def test_every_command_is_listed_and_has_help(inside: Call) -> None:
     listed = inside("--help").out
-    for command in ("map", "advise", "doctor", "guide"):
+    for command in ("map", "advise", "compare", "doctor", "guide"):
         assert command in listed
         assert inside(command, "--help").code == 0
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+import re
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +20,7 @@ import alongside
 from alongside import AlongsideWarning
 from alongside.core import teaching
 from alongside.core.choose import Facts
-from alongside.core.events import Finished
+from alongside.core.events import Blocked, Finished
 from alongside.core.model import Part
 from alongside.core.ports import Capabilities
 from alongside.runtime import teaching as saying
@@ -134,7 +137,7 @@ def test_a_generator_that_every_worker_copies(said: Said) -> None:
     Teacher(lambda x: shared.normal()).begins(PROCESSES, 2)
     assert "draws from shared (test_teaching.py:" in said()[0]
     assert "the same copy" in said()[0]
-    assert "numpy.random.default_rng([42, number])" in said()[0]
+    assert "numpy.random.default_rng(alongside.task_seed())" in said()[0]
 
 
 def test_what_it_says_of_a_copied_generator_is_true() -> None:
@@ -212,7 +215,37 @@ def test_nothing_is_said_where_nothing_can_be_gained_or_it_was_short(said: Said,
     assert said() == []
 
 
+def test_a_coroutine_that_blocks_its_loop_is_named_with_its_line(said: Said) -> None:
+    async def sleeps(x: int) -> None:
+        await asyncio.sleep(0)
+        time.sleep(0.15)
+
+    alongside.map(sleeps, range(8), backend="asyncio", max_workers=2)
+    (text,) = said()
+    name = sleeps.__qualname__
+    assert re.match(rf"blocked loop: {re.escape(name)} held the event loop for \d+ ms at test_teaching.py:", text), text
+    assert f"test_teaching.py:{sleeps.__code__.co_firstlineno + 2};" in text
+
+
+def test_a_coroutine_that_waits_is_not_blamed(said: Said) -> None:
+    async def waits(x: int) -> None:
+        await asyncio.sleep(0.15)
+
+    alongside.map(waits, range(8), backend="asyncio", max_workers=2)
+    assert said() == []
+
+
+def test_a_blocked_loop_is_said_by_the_caller_not_by_the_observer(said: Said) -> None:
+    teacher = Teacher(collect)
+    teacher.on_event(Blocked(1, "collect", "/home/me/a.py", 3, 0.4), 0.0)
+    assert said() == []
+    teacher.speak()
+    teacher.ended()
+    assert [text[:60] for text in said()] == ["blocked loop: collect held the event loop for 400 ms at a.py"]
+
+
 def finished(teacher: Teacher, tasks: int, seconds: float, nbytes: int) -> None:
+    teacher.begins(PROCESSES, 2)
     teacher.on_event(Finished(1, 1, [Part(0, [None] * tasks, seconds / tasks)], (), seconds, nbytes), 0.0)
     teacher.ended()
 

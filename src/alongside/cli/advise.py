@@ -5,11 +5,12 @@ Owns nothing but the command. Must never decide: it prints what `alongside.advis
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
-from alongside.cli.arguments import Files, Func, Glob, InputFormat, Inputs
-from alongside.cli.functions import in_one_line, load
-from alongside.cli.inputs import BadInput, Format, open_items
+from alongside.cli.arguments import Files, Func, Glob, InputFormat, Inputs, shown, with_items
+from alongside.cli.functions import load
 
 
 def command(
@@ -18,6 +19,7 @@ def command(
     input_format: InputFormat = None,
     files: Files = False,
     glob: Glob = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
     """Say which tool suits FUNC and INPUT, why, and what each tool would cost.
 
@@ -28,15 +30,6 @@ def command(
     import alongside
 
     fn = load(func)
-    try:
-        items = list(open_items(inputs or [], Format.files if files else input_format, glob))
-    except BadInput as error:
-        raise typer.BadParameter(str(error), param_hint="INPUT") from error
-    try:
+    with with_items(func, inputs, input_format, files, glob) as items:
         advice = alongside.advise(fn, items)
-    except alongside.AlongsideError:
-        raise
-    except Exception as error:  # FUNC's own: it is run on the first items
-        typer.echo(f"{func} failed on one of the items tried: {in_one_line(error)}", err=True)
-        raise typer.Exit(1) from error
-    typer.echo(str(advice))
+    shown(advice, json)

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from alongside.cli import advise, doctor, guide, map, report
+from alongside.cli import advise, compare, doctor, guide, map, report
 
 
 class _Commands(TyperGroup):
@@ -58,6 +58,7 @@ def _common(
 app.command("map")(map.command)
 app.command("report")(report.command)
 app.command("advise")(advise.command)
+app.command("compare")(compare.command)
 app.command("doctor")(doctor.command)
 app.command("guide")(guide.command)
 

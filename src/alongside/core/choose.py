@@ -115,7 +115,7 @@ Candidates = Mapping[str, Capabilities]
 
 def choose(facts: Facts, candidates: Candidates, wishes: Wishes = Wishes()) -> Plan:
     """The plan with the least predicted time; a loop in the caller unless something beats it clearly."""
-    able = {name: caps for name, caps in candidates.items() if not _why_not(facts, caps, wishes)}
+    able = {name: caps for name, caps in candidates.items() if not why_not(facts, caps, wishes)}
     sizes = {name: _size(facts, caps, wishes) for name, caps in able.items()}
     predictions = {name: predict(facts, caps, *sizes[name]) for name, caps in able.items()}
     home = next(
@@ -188,7 +188,7 @@ def _waits(facts: Facts) -> bool:
     return facts.waiting > 0.5 * facts.wall or facts.coroutine
 
 
-def _why_not(facts: Facts, caps: Capabilities, wishes: Wishes) -> str:
+def why_not(facts: Facts, caps: Capabilities, wishes: Wishes) -> str:
     """Why a backend cannot be taken at all; empty if it can."""
     if caps.runs_coroutines_together and not facts.coroutine:
         return "it runs coroutines, and this is an ordinary function"
@@ -204,8 +204,12 @@ def _why_not(facts: Facts, caps: Capabilities, wishes: Wishes) -> str:
 
 
 def _excluded(facts: Facts, candidates: Candidates, wishes: Wishes) -> tuple[str, ...]:
-    found = ((name, _why_not(facts, caps, wishes)) for name, caps in candidates.items())
-    told = [f"{name} cannot be used: {why}." for name, why in found if why and _worth_saying(facts, candidates[name])]
+    found = ((name, why_not(facts, caps, wishes)) for name, caps in candidates.items())
+    told = [
+        f"{name} cannot be used: {why.rstrip('.')}."
+        for name, why in found
+        if why and _worth_saying(facts, candidates[name])
+    ]
     return tuple(told)
 
 

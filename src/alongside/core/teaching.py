@@ -115,8 +115,12 @@ def shared_seed(function: str, draw: Draw, seeded: str, processes: bool) -> Less
         return Lesson(
             "shared seed", f"{what} Give the call a seed=: each task then has its own numbers, always the same."
         )
-    make = "random.Random(f'42 {number}')" if draw.library == "random" else "numpy.random.default_rng([42, number])"
-    return Lesson("shared seed", f"{what} Make a generator in the function, from the item's own number: {make}.")
+    make = "random.Random" if draw.library == "random" else "numpy.random.default_rng"
+    return Lesson(
+        "shared seed",
+        f"{what} Make the generator in the function, and give the call a seed=: {make}(alongside.task_seed()) is then "
+        "each task's own, and always the same.",
+    )
 
 
 def already_parallel(function: str, facts: Facts) -> Lesson:

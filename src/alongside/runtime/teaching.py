@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from alongside.core import teaching
 from alongside.core.choose import Facts
-from alongside.core.events import Command, Event, Finished
+from alongside.core.events import Blocked, Command, Event, Finished
 from alongside.core.ports import Capabilities
 from alongside.core.teaching import Draw, Lesson
 from alongside.exceptions import AlongsideWarning
@@ -74,9 +74,12 @@ class Teacher:
         self._silent = "ALONGSIDE_WORKER" in os.environ
         self._tasks = self._bytes = 0
         self._seconds = 0.0
+        self._sends = False
+        self._blocked: Blocked | None = None
 
     def begins(self, able: Capabilities, workers: int | None) -> None:
         """Tasks are about to run there: is anything lost or shared that should not be?"""
+        self._sends = able.needs_pickling
         if self._silent or able.in_caller or (workers == 1 and able.shares_memory):
             return
         from alongside.runtime.reading import read
@@ -93,15 +96,24 @@ class Teacher:
         if long and not self._silent and (lesson := teaching.staying(self._name, facts)):
             self._say(lesson)
 
+    def speak(self) -> None:
+        """Say what was noted since the last time: in the thread of the caller, who may have made errors of warnings."""
+        blocked, self._blocked = self._blocked, None
+        if blocked is not None and not self._silent:
+            self._say(teaching.blocked_loop(blocked.name, blocked.file, blocked.line, blocked.seconds))
+
     def ended(self) -> None:
         """The run is over: were its tasks worth sending?"""
+        self.speak()
         if self._silent or self._seconds + self._bytes / teaching.BANDWIDTH + self._tasks * teaching.SENDING < LONG:
             return
         if lesson := teaching.sent(self._name, self._seconds / self._tasks, self._bytes / self._tasks):
             self._say(lesson)
 
     def on_event(self, event: Event, now: float) -> None:
-        if isinstance(event, Finished):
+        if isinstance(event, Blocked):
+            self._blocked = event
+        elif self._sends and isinstance(event, Finished):
             self._tasks += sum(len(part.values) for part in event.parts)
             self._seconds += event.seconds
             self._bytes += event.nbytes
