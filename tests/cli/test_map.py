@@ -282,3 +282,11 @@ def test_version(inside: Call) -> None:
     import alongside
 
     assert inside("--version").out == f"alongside {alongside.__version__}\n"
+
+
+def test_a_warning_that_teaches_is_a_line_without_a_place_in_typer(outside: Call, folder: Path) -> None:
+    (folder / "keeps.py").write_text("found = []\ndef keep(x):\n    found.append(x)\n")
+    done = outside("map", "keeps.py:keep", "--backend", "processes", "--quiet", stdin="1\n")
+    assert done.code == 0
+    assert done.err.startswith("Warning: changes lost: keep appends to the list found (keeps.py:3).")
+    assert len(done.err.splitlines()) == 1

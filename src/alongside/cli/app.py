@@ -7,12 +7,14 @@ work.
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from alongside.cli import advise, compare, doctor, guide, map, report
+from alongside.exceptions import AlongsideWarning
 
 
 class _Commands(TyperGroup):
@@ -65,6 +67,7 @@ app.command("guide")(guide.command)
 
 def run() -> int:
     """Parse the process's arguments and run what they ask for; the exit code."""
+    warnings.formatwarning = _in_a_line
     try:
         app()
     except SystemExit as end:
@@ -73,6 +76,18 @@ def run() -> int:
         _forget_output()
         return 0
     return 0
+
+
+def _in_a_line(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """A warning of alongside's own without a place in code: there is none of the user's that called."""
+    if issubclass(category, AlongsideWarning):
+        return f"Warning: {message}\n"
+    return _standard(message, category, filename, lineno, line)
+
+
+_standard = warnings.formatwarning
 
 
 def _exit_code(end: SystemExit) -> int:
