@@ -175,6 +175,20 @@ def test_a_seed_of_numpy_is_remembered_by_numpy(said: Said) -> None:
         np.random.set_state(before)
 
 
+def test_an_automatic_run_that_leaves_its_loop_says_what_is_lost(said: Said) -> None:
+    end = time.monotonic() + 60
+
+    def keeps(x: int) -> None:
+        found.append(x)
+        until = time.thread_time() + 0.02
+        while time.thread_time() < until:
+            pass
+
+    while not said() and time.monotonic() < end:
+        alongside.map(keeps, range(60))
+    assert said()[0].startswith(f"changes lost: {keeps.__qualname__} appends to the list found")
+
+
 def test_one_thread_draws_in_order(said: Said) -> None:
     before = np.random.get_state()
     try:

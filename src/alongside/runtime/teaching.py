@@ -80,7 +80,7 @@ class Teacher:
     def begins(self, able: Capabilities, workers: int | None) -> None:
         """Tasks are about to run there: is anything lost or shared that should not be?"""
         self._sends = able.needs_pickling
-        if self._silent or able.in_caller or (workers == 1 and able.shares_memory):
+        if self._silent or able.in_caller or able.in_event_loop or (workers == 1 and able.shares_memory):
             return
         from alongside.runtime.reading import read
 
