@@ -90,8 +90,7 @@ class Composition:
         self.teacher = Teacher(fn, options.seed is not None)
         if options.backend != "auto":
             self.teacher.begins(backend.capabilities, self.plan.max_workers)
-        if coroutine or (options.backend != "auto" and backend.capabilities.needs_pickling):
-            observers.append(self.teacher)
+        observers += [self.teacher] if coroutine or self.teacher.counts else []
         self.driver = Driver(coordinator, backend, self.job, source, self._received, observers, clock, _free_memory)
 
     def consider(self) -> None:

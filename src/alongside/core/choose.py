@@ -290,5 +290,5 @@ def span(seconds: float) -> str:
     """
     for unit, factor in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if seconds >= factor:
-            return f"{seconds / factor:.2g} {unit}" if seconds < 100 * factor else f"{seconds / factor:,.0f} {unit}"
+            return f"{seconds / factor:.2g} {unit}" if seconds < 99.5 * factor else f"{seconds / factor:,.0f} {unit}"
     return f"{max(seconds, 0.0) * 1e9:.0f} ns"

@@ -196,5 +196,5 @@ def weight(nbytes: float) -> str:
     """
     for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if nbytes >= factor:
-            return f"{nbytes / factor:.2g} {unit}" if nbytes < 100 * factor else f"{nbytes / factor:,.0f} {unit}"
+            return f"{nbytes / factor:.2g} {unit}" if nbytes < 99.5 * factor else f"{nbytes / factor:,.0f} {unit}"
     return f"{nbytes:.0f} bytes"

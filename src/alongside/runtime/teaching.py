@@ -63,7 +63,10 @@ def say(lesson: Lesson, function: str, site: Site) -> None:
 
 
 class Teacher:
-    """What there is to say about one run. Also watches what its workers report, as an observer."""
+    """What there is to say about one run. Also watches what its workers report, as an observer.
+
+    `counts`: whether what is sent to its workers is worth counting.
+    """
 
     def __init__(self, fn: Any, seeded: bool = False) -> None:
         """`seeded`: its tasks have randomness of their own."""
@@ -74,12 +77,12 @@ class Teacher:
         self._silent = "ALONGSIDE_WORKER" in os.environ
         self._tasks = self._bytes = 0
         self._seconds = 0.0
-        self._sends = False
+        self.counts = False
         self._blocked: Blocked | None = None
 
     def begins(self, able: Capabilities, workers: int | None) -> None:
         """Tasks are about to run there: is anything lost or shared that should not be?"""
-        self._sends = able.needs_pickling
+        self.counts = able.needs_pickling
         if self._silent or able.in_caller or able.in_event_loop or (workers == 1 and able.shares_memory):
             return
         from alongside.runtime.reading import read
@@ -113,7 +116,7 @@ class Teacher:
     def on_event(self, event: Event, now: float) -> None:
         if isinstance(event, Blocked):
             self._blocked = event
-        elif self._sends and isinstance(event, Finished):
+        elif self.counts and isinstance(event, Finished):
             self._tasks += sum(len(part.values) for part in event.parts)
             self._seconds += event.seconds
             self._bytes += event.nbytes
