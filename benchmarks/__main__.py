@@ -11,6 +11,7 @@ from importlib import import_module
 BENCHMARKS = {
     "engines": "the process workers against their peers and the hardware's limits",
     "seeing": "what progress and the timeline cost, on against off",
+    "io": "waiting: threads, coroutines, a server on the loopback; limits, retries, timeouts",
     "regret": "the automatic choice against every way of doing it by hand",
 }
 

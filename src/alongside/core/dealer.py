@@ -15,8 +15,8 @@ from alongside.core.model import Batch
 from alongside.core.policy import HIRE_AGAIN, HIRES, WORTH_HIRING, Policy
 from alongside.core.roster import Roster, Worker
 
-RESERVE = 256
-"""Tasks that a worker of many slots holds beyond its slots, while it is not known how long a task takes."""
+RESERVE, SHARED = 4096, 256
+"""Tasks that a worker of many slots holds beyond its slots, at the most, while a task takes long: alone; of several."""
 
 
 class Dealer:
@@ -161,7 +161,7 @@ class Dealer:
         """
         crew, each = self._roster.crew, self._sizer.per_task
         slots = self._slots = crew.slots if self.growth is None else self.growth.at_once
-        least = min(slots, RESERVE)
+        least = min(2 * slots, RESERVE) if crew.max_workers == 1 else min(slots, SHARED)  # all may be done at once
         wanted = crew.target_seconds * slots / each if each else 0.0
         self._reserve = int(max(least, min(wanted, crew.most))) if self._lines is None else 0
         self._roster.enough = slots + self._reserve // 2

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any, Protocol, runtime_checkable
 
-SPARE = 0.03
+SPARE = 0.045
 """Share by which starts are further apart than they need be: on the way to a server some are late and some are not,
 and it must not count too many in any second."""
 
-SLACK = 0.010
+SLACK = 0.004
 """Seconds that may be caught up after a start that came late, at the most."""
 
 COURTESY = 0.005

@@ -12,6 +12,7 @@ import asyncio
 import contextvars
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
 from typing import Any
 
 from alongside.core.events import Finished
@@ -38,6 +39,8 @@ class Slots:
         self._done: list[_Done] = []
         self._slots: set[asyncio.Task[None]] = set()
         self._alarm: asyncio.TimerHandle | None = None
+        self._surplus = 0
+        """How many slots are to end, since there may be fewer."""
         self._context = contextvars.copy_context()
         self._executor: Any = None
         self._call = self._how_to_call(job)
@@ -64,6 +67,7 @@ class Slots:
     def resize(self, limit: int) -> None:
         """From now on up to so many at once; those that run go on. From any thread."""
         self._limit = limit
+        self._surplus = max(0, len(self._slots) - limit)
         self._loop.call_soon_threadsafe(self._fill)
 
     def wake(self) -> None:
@@ -75,7 +79,7 @@ class Slots:
         done = self._done[:]
         del self._done[: len(done)]  # not a new list: a slot may just be about to append to this one
         batches: dict[int, tuple[list[Part], list[Fault], list[float]]] = {}
-        for batch, offset, value, error, took in sorted(done, key=_place):
+        for batch, offset, value, error, took in sorted(done):  # no two have the same batch and offset
             parts, faults, times = batches.setdefault(batch, ([], [], []))
             times.append(took)
             if error is not None:
@@ -136,8 +140,11 @@ class Slots:
         self._fill()
 
     async def _slot(self) -> None:
-        todo, call, clock, marked = self._todo, self._call, self._loop.time, self._marked
-        while todo and len(self._slots) <= self._limit:
+        todo, done, call, clock, marked = self._todo, self._done, self._call, monotonic, self._marked
+        while todo:
+            if self._surplus:
+                self._surplus -= 1
+                return
             batch, offset, item = todo.popleft()
             began = clock()
             value: Any = None
@@ -152,8 +159,9 @@ class Slots:
                 error = cancelled
             except BaseException as raised:
                 error = raised
-            self._done.append((batch, offset, value, error, clock() - began))
-            self._announce()
+            done.append((batch, offset, value, error, clock() - began))
+            if self._alarm is None or not todo:
+                self._announce()
 
     def _announce(self) -> None:
         """Say that something changed: at once when slots run dry, else when a few outcomes have come together."""
@@ -202,10 +210,6 @@ def _held(fn: Callable[..., Any], args: Sequence[Any]) -> Any:
         return fn(*args)
     except StopIteration as error:
         return _Held(error)
-
-
-def _place(done: _Done) -> tuple[int, int]:
-    return done[0], done[1]
 
 
 def _starred(fn: Callable[..., Awaitable[Any]], star: bool) -> Callable[[Any], Awaitable[Any]]:
