@@ -30,7 +30,7 @@ def test_no_more_at_once_than_allowed_and_each_key_by_itself() -> None:
     ledger = Ledger(concurrency=2)
     assert [ledger.take("a", 0.0), ledger.take("a", 0.0), ledger.take("a", 0.0)] == [0.0, 0.0, inf]
     assert ledger.take("b", 0.0) == 0.0
-    ledger.give_back("a", 0.0)
+    ledger.give_back("a", 0.0, 0.0)
     assert ledger.take("a", 0.0) == 0.0
 
 
@@ -53,6 +53,7 @@ def test_the_rate_is_used() -> None:
     for _ in range(200):
         while (wait := ledger.take("k", now)) > 0:
             now += wait + 0.003  # always a little late
+        ledger.give_back("k", now + 0.02, now)
     assert 200 / now > 0.95 * 20
 
 
@@ -64,15 +65,32 @@ def test_a_start_that_came_late_is_caught_up_within_bounds() -> None:
     assert ledger.take("k", 5.0) == pytest.approx(0.1 * (1 + SPARE) - SLACK)
 
 
+@given(st.lists(st.floats(0, 0.04), min_size=30, max_size=90), st.floats(0, 0.24))
+def test_no_second_sees_too_many_at_the_other_end_either(ways: list[float], first: float) -> None:
+    """However long each is on its way before it is counted, as long as that is less than it takes altogether."""
+    ledger, now, arrived = Ledger(per_second=20), 0.0, []
+    under_way: list[tuple[float, float]] = []
+    for way in [first, *ways]:
+        while (wait := ledger.take("k", now)) > 0:
+            now += wait
+            for end, since in [one for one in under_way if one[0] <= now]:
+                ledger.give_back("k", end, since)
+                under_way.remove((end, since))
+        arrived.append(now + way)
+        under_way.append((now + way, now))
+    arrived.sort()
+    assert all(b - a >= 1.0 - 1e-9 for a, b in zip(arrived, arrived[20:], strict=False))
+
+
 def test_accounts_are_forgotten() -> None:
     ledger = Ledger(per_second=100)
     for key in range(20 * KEPT):
         ledger.take(key, float(key))
-        ledger.give_back(key, float(key))
+        ledger.give_back(key, float(key), float(key))
     assert len(ledger) <= 2 * KEPT
     plain = Ledger(concurrency=1)
     plain.take("k", 0.0)
-    plain.give_back("k", 0.0)
+    plain.give_back("k", 0.0, 0.0)
     assert len(plain) == 0
 
 

@@ -9,17 +9,24 @@ through in bursts, since a bucket of 20 tokens that fills at 20 per second lets 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Protocol, runtime_checkable
 
-SPARE = 0.045
-"""Share by which starts are further apart than they need be: on the way to a server some are late and some are not,
-and it must not count too many in any second."""
+SPARE = 0.005
+"""Share by which starts are further apart than they need be."""
 
-SLACK = 0.004
+SLACK = 0.010
 """Seconds that may be caught up after a start that came late, at the most."""
+
+UNSURE, COLD = 0.045, 0.250
+"""Seconds after its start within which a task is reckoned to reach whoever counts, unless it is done sooner: on the way
+some are late and some are not, and no second may count too many. The first tasks of a key have to connect first."""
+
+MANY = 1000
+"""Starts that are remembered for a key at the most."""
 
 COURTESY = 0.005
 """Seconds for which a run that has just given something back lets others go first that wait for it."""
@@ -38,8 +45,10 @@ class Gate(Protocol):
     def take(self, key: Hashable, now: float, me: Callable[[Hashable], None]) -> float:
         """0.0: one has been taken. Else the seconds after which to ask again; infinite: when told."""
 
-    def give_back(self, key: Hashable, now: float, me: Callable[[Hashable], None], unused: bool = False) -> None:
-        """One that was taken is free again; `unused`: it was for nothing."""
+    def give_back(
+        self, key: Hashable, now: float, me: Callable[[Hashable], None], since: float, unused: bool = False
+    ) -> None:
+        """One that was taken at `since` is free again; `unused`: it was for nothing."""
 
     def forget(self, me: Callable[[Hashable], None]) -> None:
         """Tell this run nothing more."""
@@ -47,12 +56,16 @@ class Gate(Protocol):
 
 @dataclass(slots=True)
 class _Account:
-    """One key: how many run, when the next may start, and who gives way to others until when."""
+    """One key: how many run, when the next may start, who gives way to others until when, and the latest starts: when,
+    and when at the latest they had arrived.
+    """
 
     running: int = 0
     due: float = -inf
     polite: object = None
     until: float = 0.0
+    starts: deque[list[float]] = field(default_factory=deque)
+    cold: int = 0
 
 
 class Ledger:
@@ -66,6 +79,8 @@ class Ledger:
     def __init__(self, concurrency: int | None = None, per_second: float | None = None) -> None:
         self._most = inf if concurrency is None else concurrency
         self._apart = (1 + SPARE) / per_second if per_second else 0.0
+        self._kept = max(1, min(MANY, int(per_second))) if per_second else 0
+        self._period = self._kept / per_second if per_second else 0.0
         self._accounts: dict[Hashable, _Account] = {}
         self._sweep_at = KEPT
 
@@ -74,21 +89,28 @@ class Ledger:
         account = self._accounts.get(key) or self._open(key, now)
         if account.running >= self._most:
             return inf
-        if account.due > now:
-            return account.due - now
+        due = max(account.due, self._cleared(account))
+        if due > now:
+            return due - now
         if account.polite is me and me is not None and account.until > now:
             return account.until - now
         account.polite = None
         account.running += 1
         account.due = max(account.due, now - SLACK) + self._apart
+        if self._kept:
+            self._remember(account, now)
         return 0.0
 
-    def give_back(self, key: Hashable, now: float, unused: bool = False) -> None:
+    def give_back(self, key: Hashable, now: float, since: float, unused: bool = False) -> None:
         """As `Gate.give_back`."""
         account = self._accounts[key]
         account.running -= 1
-        if unused:
+        start = next((start for start in reversed(account.starts) if start[0] == since), None)
+        if start is not None and unused:
             account.due -= self._apart
+            account.starts.remove(start)
+        elif start is not None:
+            start[1] = min(start[1], now)
         if not account.running and not self._apart and account.polite is None:
             del self._accounts[key]
 
@@ -106,6 +128,17 @@ class Ledger:
         account = self._accounts.get(key)
         return account.running if account else 0
 
+    def _cleared(self, account: _Account) -> float:
+        """When so many starts lie far enough back, by when they arrived at the latest, for one more."""
+        starts = account.starts
+        return starts[0][1] + self._period if self._kept and len(starts) == self._kept else -inf
+
+    def _remember(self, account: _Account, now: float) -> None:
+        if len(account.starts) == self._kept:
+            account.starts.popleft()
+        account.starts.append([now, now + (COLD if account.cold < self._kept else UNSURE)])
+        account.cold += 1
+
     def _open(self, key: Hashable, now: float) -> _Account:
         if len(self._accounts) >= self._sweep_at:
             self._sweep(now)
@@ -114,5 +147,9 @@ class Ledger:
 
     def _sweep(self, now: float) -> None:
         """Forget the accounts that are as good as new."""
-        self._accounts = {k: a for k, a in self._accounts.items() if a.running or a.due > now or a.until > now}
+        self._accounts = {k: a for k, a in self._accounts.items() if self._in_use(a, now)}
         self._sweep_at = max(KEPT, 2 * len(self._accounts))
+
+    def _in_use(self, account: _Account, now: float) -> bool:
+        late = account.starts[-1][1] + self._period if account.starts else -inf
+        return bool(account.running) or max(account.due, account.until, late) > now

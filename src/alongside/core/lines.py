@@ -47,7 +47,7 @@ class Lines(Backlog):
         self._open: list[tuple[int, int, _Line]] = []
         self._timed: list[tuple[float, int, _Line]] = []
         self._closed: dict[tuple[int, Hashable], list[_Line]] = {}
-        self._taken: dict[int, Keys] = {}
+        self._taken: dict[int, tuple[Keys, float]] = {}
         self._news: deque[tuple[int, Hashable]] = deque()
         self._count = 0
         self._ears = [self._ear(place) for place in range(len(gates))]
@@ -79,7 +79,7 @@ class Lines(Backlog):
             if self._take(line, now):
                 task = line.tasks.popleft()
                 self.held -= 1
-                self._taken[task.first] = line.keys
+                self._taken[task.first] = line.keys, now
                 super().put_back(task)
                 self._offer(line)
                 return True
@@ -87,11 +87,9 @@ class Lines(Backlog):
 
     def leave(self, index: int, now: float, unused: bool = False) -> None:
         """A task's attempt is over: its turn goes to the next."""
-        keys = self._taken.pop(index, None)
-        if keys is None:
-            return
+        keys, since = self._taken.pop(index, ((), 0.0))
         for place, key in enumerate(keys):
-            self._gates[place].give_back(key, now, self._ears[place], unused)
+            self._gates[place].give_back(key, now, self._ears[place], since, unused)
             if (place, key) in self._closed:
                 self._news.append((place, key))
 
@@ -166,7 +164,7 @@ class Lines(Backlog):
             if wait <= 0.0:
                 continue
             for before in range(place):
-                self._gates[before].give_back(line.keys[before], now, self._ears[before], unused=True)
+                self._gates[before].give_back(line.keys[before], now, self._ears[before], now, unused=True)
             if wait == inf:
                 self._closed.setdefault((place, key), []).append(line)
             else:

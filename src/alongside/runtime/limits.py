@@ -71,11 +71,11 @@ class Limit:
                 waiting.append(me)
             return wait
 
-    def give_back(self, key: Hashable, now: float, me: Told, unused: bool = False) -> None:
+    def give_back(self, key: Hashable, now: float, me: Told, since: float, unused: bool = False) -> None:
         """See `alongside.core.limits.Gate`."""
         with self._lock:
             others = [other for other in self._waiting.pop(key, ()) if other is not me]
-            self._ledger.give_back(key, now, unused)
+            self._ledger.give_back(key, now, since, unused)
             if others:
                 self._ledger.give_way(key, now, me)
         for other in others:
