@@ -12,6 +12,7 @@ BENCHMARKS = {
     "engines": "the process workers against their peers and the hardware's limits",
     "seeing": "what progress and the timeline cost, on against off",
     "io": "waiting: threads, coroutines, a server on the loopback; limits, retries, timeouts",
+    "faces": "each face beside the tool it replaces, on that tool's own ground",
     "regret": "the automatic choice against every way of doing it by hand",
 }
 
