@@ -437,3 +437,14 @@ def test_only_what_was_sent_to_an_open_place_can_be_adopted() -> None:
     run.items("c", end=False)
     with pytest.raises(InternalError, match="adopted"):
         run.coordinator.handle(sent, 0.0)
+
+
+def test_a_crew_whose_slots_are_all_taken_is_not_hungry() -> None:
+    coordinator = Coordinator(Policy(), ev.Crew(1, slots=2))
+    coordinator.handle(ev.Tick(), 0.0)
+    coordinator.handle(ev.InputArrived(["a"]), 0.0)
+    assert coordinator.hungry
+    coordinator.handle(ev.InputArrived(["b"]), 0.0)
+    assert not coordinator.hungry, "what is pushed now may wait for company until a slot is free"
+    coordinator.handle(ev.Finished(worker=1, batch=1, parts=[Part(0, ["A"], 0.1)], seconds=0.1), 0.1)
+    assert coordinator.hungry
