@@ -20,7 +20,8 @@ from alongside.runtime.loops import run_beside
 from alongside.runtime.results import Values
 from alongside.runtime.source import Source
 from alongside.runtime.stream import Inbox, Stream
-from alongside.runtime.stream_async import end_tasks, stream_async
+from alongside.runtime.stream_async import stream_async
+from alongside.workers.slots import end_tasks
 
 
 async def values(fn: Fn, iterables: tuple[Any, ...], given: Mapping[str, Any]) -> list[Any]:
@@ -93,8 +94,10 @@ async def _stream_beside(made: Composition, inbox: Inbox, feeder: Feeder | None)
         while several := await _beside(partial(next, deliveries, None), made):
             yield several
     finally:
-        await end_tasks(tasks)
-        await _beside(deliveries.close, made)  # type: ignore[attr-defined]  # a generator
+        try:
+            await end_tasks(tasks)
+        finally:
+            await _beside(deliveries.close, made)  # type: ignore[attr-defined]  # a generator
 
 
 async def _beside(work: Callable[[], Any], made: Composition) -> Any:

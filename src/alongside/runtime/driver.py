@@ -143,12 +143,14 @@ class Driver:
     async def close_async(self) -> None:
         """As `close`, for a backend that lives in this event loop."""
         opened, self._opened = self._opened, []
-        for backend in opened:
-            if backend.capabilities.in_event_loop:
-                await cast(AsyncBackend, backend).close_async()
-            else:
-                backend.close()
-        self._close_observers()
+        try:
+            for backend in sorted(opened, key=lambda backend: backend.capabilities.in_event_loop):
+                if backend.capabilities.in_event_loop:
+                    await cast(AsyncBackend, backend).close_async()
+                else:
+                    backend.close()
+        finally:
+            self._close_observers()
 
     # ------------------------------------------------------------------------------------------------- the loop
 
@@ -278,8 +280,10 @@ class Driver:
         }
 
     def feed(self, event: ev.Event) -> None:
-        """One event: decide, act. From any thread."""
+        """One event: decide, act. From any thread. What comes before `open` or after `close` is nobody's any more."""
         with self.lock:
+            if not self._opened:
+                return
             now = self._clock()
             self._adopt(now)
             commands = self.coordinator.handle(event, now)

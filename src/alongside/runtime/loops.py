@@ -24,7 +24,11 @@ async def run_beside(work: Callable[[], T], stop: Callable[[], object]) -> T:
         return await asyncio.shield(thread)
     except asyncio.CancelledError:
         stop()
-        await asyncio.wait([thread])
+        while not thread.done():
+            try:
+                await asyncio.wait([thread])
+            except asyncio.CancelledError:
+                continue  # the thread works for what called this: that must not go on while it is at it
         raise
 
 

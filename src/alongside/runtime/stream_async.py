@@ -14,6 +14,7 @@ from alongside.core.model import Delivery, size
 from alongside.runtime.driver import Driver
 from alongside.runtime.feeder import Feeder
 from alongside.runtime.stream import Inbox
+from alongside.workers.slots import end_tasks
 
 
 async def stream_async(
@@ -44,16 +45,11 @@ async def stream_async(
             driver.nudge()
     finally:
         driver.stop()
-        await end_tasks(tasks)
-        await driver.close_async()
-        inbox.changed = lambda: None
-
-
-async def end_tasks(tasks: list[asyncio.Task[None]]) -> None:
-    """Cancel them, and return when they have ended."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+        try:
+            await end_tasks(tasks)
+        finally:
+            await driver.close_async()
+            inbox.changed = lambda: None
 
 
 async def _pump(driver: Driver, changed: asyncio.Event, consider: Callable[[], None]) -> None:

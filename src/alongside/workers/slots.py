@@ -112,11 +112,15 @@ class Slots:
 
     async def close(self) -> None:
         """Cancel what runs, and return when every coroutine has ended."""
-        slots = list(self._slots)
-        self.cancel()
+        self._todo.clear()
         if self._alarm is not None:
             self._alarm.cancel()
-        await asyncio.gather(*slots, return_exceptions=True)
+        try:
+            await end_tasks(list(self._slots))
+        finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
         if self._executor is not None:
             self._executor.shutdown(wait=False, cancel_futures=True)
         if self._seed is not None:
@@ -196,6 +200,23 @@ class Slots:
             return self._loop.run_in_executor(self._executor, contextvars.copy_context().run, _held, job.fn, args)
 
         return call
+
+
+async def end_tasks(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Cancel them, and return when they have ended. If this is cancelled meanwhile, it raises that after them."""
+    for task in tasks:
+        task.cancel()
+    cancelled: asyncio.CancelledError | None = None
+    while running := [task for task in tasks if not task.done()]:
+        try:
+            await asyncio.wait(running)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # it has been seen: the loop need not complain of it
+    if cancelled is not None:
+        raise cancelled
 
 
 class _Held:

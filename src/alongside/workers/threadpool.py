@@ -267,9 +267,12 @@ class ThreadPool:
         return min(fair, int(SPAN / self._each)) or 1 if self._each else 1
 
     def _start_one(self) -> None:
-        self._count += 1
-        thread = self._threads[self._count] = Puller(self._count, self)
-        thread.start(self._context.copy())
+        """Under the lock: whoever brings input in one thread may start a thread while the driver does so in another."""
+        with self._lock:
+            if len(self._threads) < self.limit:
+                self._count += 1
+                thread = self._threads[self._count] = Puller(self._count, self)
+                thread.start(self._context.copy())
 
     def _expire(self, thread: Puller, since: int, took: float) -> None:
         assert self.job.timeout is not None
