@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 from alongside.core.events import Blocked, Crew, Event, Finished, Lost, Said, Unfit
 from alongside.core.model import Batch, Fault, Job, Part, Running
 from alongside.core.ports import Capabilities
+from alongside.transport import contexts
 from alongside.workers import channel as wire
 from alongside.workers.bell import Bell
 from alongside.workers.channel import Frame
@@ -95,7 +96,7 @@ class ProcessesBackend:
         self._loops = job.coroutine
         self._timeout = job.timeout or 0.0
         slots = job.slots if job.coroutine else 0
-        told = (job.fn, job.star, slots, job.timeout, job.initializer, job.initargs, job.seed)
+        told = (job.fn, job.star, slots, job.timeout, job.initializer, job.initargs, job.seed, contexts.capture())
         self._arena = supervisor.arena if supervisor.segments else None
         self._job_lease = pack(self._job, *pickled(told, "function", beside=supervisor.segments), self._arena)
         self._bell = Bell()

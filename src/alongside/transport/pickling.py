@@ -13,6 +13,7 @@ import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from enum import Enum
 from functools import cache, lru_cache
 from importlib.machinery import ModuleSpec
@@ -257,10 +258,14 @@ def _with_slots(kind: type, reduced: tuple[Any, ...]) -> tuple[Any, ...]:
 def _value_pickler() -> type[Any]:
     from cloudpickle import Pickler
 
+    from alongside.transport import contexts
+
     class ValuePickler(Pickler):  # type: ignore[misc]
         reply = False
 
         def reducer_override(self, obj: Any) -> Any:
+            if type(obj) is ContextVar:
+                return contexts.reduced(obj)
             reduced = super().reducer_override(obj)
             if not isinstance(obj, type) or not isinstance(reduced, tuple) or len(reduced) != 6:
                 return reduced

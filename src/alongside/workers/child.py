@@ -21,6 +21,7 @@ import select
 import time
 from _thread import allocate_lock, get_ident, start_new_thread
 
+from alongside.transport.contexts import context_of
 from alongside.transport.segments import Arena, Leases
 from alongside.workers.channel import (
     AGAIN,
@@ -187,7 +188,7 @@ class Worker:
             return
         if len(items) > 1:
             self._ticker.watch(runner)
-        runner.run(frame.a, frame.b, items)
+        self._job.context.run(runner.run, frame.a, frame.b, items)
         if self._channel.deaf:  # one of these tasks has closed it, since nobody else would
             page[OFFSET] = frame.b + 1 if alone else ONE_OF_THEM
         del items
@@ -285,12 +286,19 @@ _HANDLERS = {
 class Job:
     """The function of the run this worker works for, ready to be called."""
 
-    def __init__(self, told: tuple[Any, ...], worker: Worker) -> None:
-        fn, star, slots, timeout, initializer, initargs, self.seed = told
-        if initializer is not None:
-            initializer(*initargs)
+    def __init__(self, given: tuple[Any, ...], worker: Worker) -> None:
+        *told, captured = given
+        self.context = context_of(captured)
         self.coroutines: Any = None
         self.runner: Any
+        self.context.run(self._make_ready, worker, *told)
+
+    def _make_ready(
+        self, worker: Worker, fn: Any, star: bool, slots: int, timeout: Any, initializer: Any, initargs: Any, seed: Any
+    ) -> None:
+        self.seed = seed
+        if initializer is not None:
+            initializer(*initargs)
         if slots:
             from alongside.core import model
             from alongside.workers.coroutines import Coroutines
