@@ -29,6 +29,7 @@ async def meet(together: int, x: int) -> int:
     return os.getpid()
 
 
+@pytest.mark.filterwarnings("ignore:changes lost")
 def test_each_process_runs_many_at_once() -> None:
     assert len(set(alongside.map(partial(meet, 40), range(200), backend="processes", timeout=60))) <= 2
 

@@ -110,11 +110,11 @@ class Coroutines:
         self.forsaken = self.flush
 
     def close(self) -> bool:
-        """End what is left in the loop; False where a thread of its executor may still be at work for a task.
+        """End what is left in the loop; False where a thread, of its executor say, may still be at work for a task.
 
         Why not waited for: such a thread may never end, and the next run may be waiting for this worker.
         """
-        if any(thread.name.startswith("asyncio_") for thread in threading.enumerate()):
+        if threading.active_count() > 1:
             return False
         self._runner.run(self._slots.close())
         self._runner.close()
