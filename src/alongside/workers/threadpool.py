@@ -120,6 +120,7 @@ class ThreadPool:
         self.gathering = Gathering()
         self._context = contextvars.copy_context()
         self._lock = threading.Lock()
+        self._starting = threading.Lock()
         self._todo: deque[_Stretch] = deque()
         self._waiting = self._idle = self._count = 0
         self._each = self._harvested = 0.0
@@ -195,7 +196,8 @@ class ThreadPool:
 
     def close(self) -> None:
         """Let go of every thread; wait a moment for those that still have something in hand."""
-        threads = list(self._threads.values())
+        with self._starting:
+            threads = list(self._threads.values())
         with self._lock:
             self._todo.clear()
             self._waiting = 0
@@ -267,8 +269,8 @@ class ThreadPool:
         return min(fair, int(SPAN / self._each)) or 1 if self._each else 1
 
     def _start_one(self) -> None:
-        """Under the lock: whoever brings input in one thread may start a thread while the driver does so in another."""
-        with self._lock:
+        """One at a time: whoever brings input in one thread may start a thread while the driver does so in another."""
+        with self._starting:
             if len(self._threads) < self.limit:
                 self._count += 1
                 thread = self._threads[self._count] = Puller(self._count, self)
