@@ -19,7 +19,7 @@ import mmap
 import os
 import select
 import time
-from _thread import allocate_lock, get_ident, start_new_thread
+from _thread import allocate_lock, get_ident
 
 from alongside.transport.contexts import context_of
 from alongside.transport.segments import Arena, Leases
@@ -46,6 +46,7 @@ from alongside.workers.payload import always_loads, few_atoms, pack, pickled, un
 from alongside.workers.runner import BATCH as BATCH_FIELD
 from alongside.workers.runner import OFFSET, SINCE, Runner, caller, placed
 from alongside.workers.surroundings import Birthmarks, adopt
+from alongside.workers.ticker import Ticker
 from alongside.workers.voice import Voice, take_over
 from alongside.workers.zygote import leave
 
@@ -54,9 +55,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from alongside.workers.runner import Broken, Stretch
-
-TICK = 0.005
-"""Seconds between two looks for finished results while a batch goes on: they are handed over within two of them."""
 
 IDLE = 60.0
 """Seconds without a job after which a worker lets itself go."""
@@ -324,68 +322,6 @@ class Job:
 
             reseed()
         return self.coroutines is None or bool(self.coroutines.close())
-
-
-class Ticker:
-    """Hands over finished results while a long batch goes on.
-
-    A thread, since the main one is inside the user's function. It sleeps without a timeout while there is nothing to
-    watch. While C code holds the GIL it cannot run: results finished before are handed over when that code lets go.
-    """
-
-    def __init__(self, voice: Voice) -> None:
-        self._voice = voice
-        self._runner: Any = None
-        self._parked = False
-        self._started = False
-        self._bell = allocate_lock()
-        self._bell.acquire()
-
-    def watch(self, runner: Any) -> None:
-        """There is a batch of several tasks to watch, with which `runner` is busy already."""
-        self._runner = runner
-        if not self._started:
-            self._started = True
-            start_new_thread(self._tick, ())
-        elif self._parked:
-            self._ring()
-
-    @property
-    def threads(self) -> int:
-        """How many threads it has."""
-        return int(self._started)
-
-    def forget(self) -> None:
-        """There is no job any more."""
-        self._runner = None
-
-    def _tick(self) -> None:
-        quiet = 0
-        while True:
-            time.sleep(TICK)
-            runner = self._runner
-            if runner is not None and runner.busy:
-                runner.flush()
-                self._voice.send()
-                quiet = 0
-            elif (quiet := quiet + 1) > 4:
-                self._park()
-                quiet = 0
-
-    def _park(self) -> None:
-        """Wait for the next batch. With one that came while this was decided the runner is busy, or the bell rings."""
-        self._parked = True
-        runner = self._runner
-        if runner is None or not runner.busy:
-            self._bell.acquire()
-        self._parked = False
-
-    def _ring(self) -> None:
-        self._parked = False
-        try:
-            self._bell.release()
-        except RuntimeError:
-            pass  # it has been rung already and not been heard yet
 
 
 def _end_child(broken: list[Broken]) -> None:

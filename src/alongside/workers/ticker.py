@@ -1,0 +1,80 @@
+"""The ticker of a worker process: a thread that hands over finished results while a batch goes on.
+
+Owns when that thread looks. Must never touch a task, and must stay light to import: each worker loads it.
+"""
+
+from __future__ import annotations
+
+import time
+from _thread import allocate_lock, start_new_thread
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from alongside.workers.voice import Voice
+
+TICK = 0.005
+"""Seconds between two looks for finished results while a batch goes on: they are handed over within two of them."""
+
+
+class Ticker:
+    """Hands over finished results while a long batch goes on.
+
+    A thread, since the main one is inside the user's function. It sleeps without a timeout while there is nothing to
+    watch. While C code holds the GIL it cannot run: results finished before are handed over when that code lets go.
+    """
+
+    def __init__(self, voice: Voice) -> None:
+        self._voice = voice
+        self._runner: Any = None
+        self._parked = False
+        self._started = False
+        self._bell = allocate_lock()
+        self._bell.acquire()
+
+    def watch(self, runner: Any) -> None:
+        """There is a batch of several tasks to watch, with which `runner` is busy already."""
+        self._runner = runner
+        if not self._started:
+            self._started = True
+            start_new_thread(self._tick, ())
+        elif self._parked:
+            self._ring()
+
+    @property
+    def threads(self) -> int:
+        """How many threads it has."""
+        return int(self._started)
+
+    def forget(self) -> None:
+        """There is no job any more."""
+        self._runner = None
+
+    def _tick(self) -> None:
+        quiet = 0
+        while True:
+            time.sleep(TICK)
+            runner = self._runner
+            if runner is not None and runner.busy:
+                runner.flush()
+                self._voice.send()
+                quiet = 0
+            elif (quiet := quiet + 1) > 4:
+                self._park()
+                quiet = 0
+
+    def _park(self) -> None:
+        """Wait for the next batch. With one that came while this was decided the runner is busy, or the bell rings."""
+        self._parked = True
+        runner = self._runner
+        if runner is None or not runner.busy:
+            self._bell.acquire()
+        self._parked = False
+
+    def _ring(self) -> None:
+        self._parked = False
+        try:
+            self._bell.release()
+        except RuntimeError:
+            pass  # it has been rung already and not been heard yet
