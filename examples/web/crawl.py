@@ -15,13 +15,14 @@ import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing
 from typing import Any, NamedTuple
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import httpx
 
 import alongside
 
-AT_ONCE = 20
+POLITE = alongside.Limit(concurrency=20, per=lambda url: urlsplit(url).netloc)
+"""At most so many requests at once to one host, however many hosts there are."""
 
 
 class Page(NamedTuple):
@@ -73,7 +74,7 @@ async def crawl(start: str, into: str) -> list[alongside.Failure]:
             visit,
             frontier,
             ordered=False,
-            max_workers=AT_ONCE,
+            limit=POLITE,
             timeout=2,
             retries=5,
             retry_on=worth_another_try,

@@ -10,11 +10,14 @@ from __future__ import annotations
 import json
 import re
 import sys
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import httpx
 
 import alongside
+
+POLITE = alongside.Limit(concurrency=20, per=lambda url: urlsplit(url).netloc)
+"""At most so many requests at once to one host, however many hosts there are."""
 
 
 def crawl(start: str, into: str) -> list[alongside.Failure]:
@@ -30,7 +33,7 @@ def crawl(start: str, into: str) -> list[alongside.Failure]:
             return {"url": url, "title": title, "links": re.findall('href="(.*?)"', response.text)}
 
         while level:
-            run = alongside.run(visit, level, backend="threads", max_workers=20, retries=5, retry_on=worth_another_try)
+            run = alongside.run(visit, level, backend="threads", limit=POLITE, retries=5, retry_on=worth_another_try)
             failures += run.failures
             pages = [outcome.value for outcome in run.outcomes if outcome.ok]
             file.writelines(json.dumps(page) + "\n" for page in pages)
