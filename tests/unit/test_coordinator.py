@@ -38,6 +38,7 @@ class World:
         self.in_hand: dict[int, list[Running]] = {}
         self.condemned: dict[int, Running] = {}
         self.alone: set[int] = set()
+        self.recalled: set[int] = set()
         self.apart: set[int] = set()
         self.oversize: set[int] = set()
         self.given: dict[int, int] = {}
@@ -78,8 +79,11 @@ class World:
                 self.accept(worker, batch)
             case ev.Kill(worker):
                 self.expect_kill(worker)
+            case ev.Recall(worker):
+                self.expect_recall(worker)
             case ev.Retire(worker):
                 assert self.flights.pop(worker) == {}, "who is let go has nothing in hand"
+                self.recalled.discard(worker)
                 assert worker not in self.condemned
                 assert self.given[worker] >= (self.policy.tasks_per_worker or 0)
             case ev.Retry(failure, delay):
@@ -87,8 +91,7 @@ class World:
                 self.apart.discard(failure.index)
                 self.attempt[failure.index] += 1
             case ev.Deliver(deliveries):
-                for delivery in deliveries:
-                    self.receive(delivery)
+                list(map(self.receive, deliveries))
             case ev.Finish():
                 self.finish = command
 
@@ -110,6 +113,12 @@ class World:
         assert limit is None or self.given.get(worker, 0) < limit, "who has had enough gets nothing more"
         self.given[worker] = self.given.get(worker, 0) + len(batch.items)
         self.flights[worker][batch.id] = batch, set(range(len(batch.items)))
+
+    def expect_recall(self, worker: int) -> None:
+        assert self.crew_of(worker).recalls
+        assert sum(len(left) for _, left in self.flights[worker].values()) > 1, "something waits in it"
+        assert worker not in self.recalled, "it is asked once"
+        self.recalled.add(worker)
 
     def expect_kill(self, worker: int) -> None:
         if worker not in self.condemned:
@@ -152,6 +161,7 @@ class World:
         able += [self.pull] * 3 if self.wanted else []
         able += [self.work] * 6 + [self.lose] if any(self.flights.values()) else []
         able += [self.lose_idle] if self.flights else []
+        able += [self.give_back] * 2 if self.recalled else []
         able += [self.observe] * 2 if self.policy.timeout or self.policy.memory_limit else []
         able += [self.remember] if self.rng.random() < 0.3 else []
         able += [self.take] * 2 if self.taken < len(self.delivered) else []
@@ -193,6 +203,25 @@ class World:
         faults = [Fault(offset, KeyError(batch.start + offset), 0.001) for offset in bad]
         self.send(ev.Finished(worker, batch.id, parts, faults, 0.001 * (len(good) + len(bad))))
 
+    def give_back(self) -> None:
+        """A worker parts with what it has not begun, or with some of it: the rest was begun meanwhile."""
+        worker = self.rng.choice(sorted(self.recalled))
+        self.recalled.discard(worker)
+        stretches = []
+        for number, (batch, left) in list(self.flights[worker].items()):
+            begun = {task.offset for task in self.in_hand.get(worker, ()) if task.batch == number}
+            first = end = len(batch.items)
+            while first - 1 in left and first - 1 not in begun:
+                first -= 1
+            first = self.rng.randint(first, end)
+            if first < end:
+                stretches.append((number, first, end))
+                left -= set(range(first, end))
+                if not left:
+                    del self.flights[worker][number]
+                self.given[worker] -= end - first
+        self.send(ev.Returned(worker, stretches))
+
     def stale(self) -> None:
         """A worker that was given up speaks after all."""
         if self.gone:
@@ -216,6 +245,7 @@ class World:
 
     def bury(self, worker: int, running: list[Running], blameless: bool, suspects: int = 0) -> None:
         many, flights = self.crew_of(worker).slots > 1, self.flights.pop(worker)
+        self.recalled.discard(worker)
         self.gone += [(worker, batch) for batch in flights]
         condemned = self.condemned.pop(worker, None)
         charged = [] if blameless else running if condemned is None else [condemned]
@@ -335,7 +365,9 @@ def random_crew(rng: Random, name: str) -> ev.Crew:
         workers = rng.randint(1, 3)
         begin = rng.choice([0, 2]) if workers == 1 else 0
         return ev.Crew(workers, slots=slots, watches_timeout=watches, begin=begin, name=name)
-    return ev.Crew(rng.randint(1, 4), depth=rng.randint(1, 3), prefetch_below=rng.choice([0.0, 1.0]), name=name)
+    depth, recalls = rng.randint(1, 3), rng.random() < 0.6
+    prefetch_below = rng.choice([0.0, 1.0])
+    return ev.Crew(rng.randint(1, 4), depth=depth, prefetch_below=prefetch_below, recalls=recalls, name=name)
 
 
 def random_policy(rng: Random, tasks: int) -> Policy:

@@ -448,3 +448,39 @@ def test_a_crew_whose_slots_are_all_taken_is_not_hungry() -> None:
     assert not coordinator.hungry, "what is pushed now may wait for company until a slot is free"
     coordinator.handle(ev.Finished(worker=1, batch=1, parts=[Part(0, ["A"], 0.1)], seconds=0.1), 0.1)
     assert coordinator.hungry
+
+
+# ----------------------------------------------------------------------------------- work that waits behind a slow task
+
+
+def with_one_slow(stop_at_failure: bool = True, **crew: Any) -> Run:
+    """Two workers, of which the second is done with all it had; the first holds four tasks, sent at 0."""
+    crew = {"max_workers": 2, "name": "w", "recalls": True, **crew}
+    return Run(ev.Crew(**crew), batch_size=4, stop_at_failure=stop_at_failure).items(*"abcdefgh").done(2, 2, *"EFGH")
+
+
+def test_what_waits_in_a_slow_worker_is_had_back_for_one_that_has_nothing_to_do() -> None:
+    run = with_one_slow()
+    due = run.coordinator.wakeup()
+    assert due is not None
+    assert run.tell(ev.Tick(), due).of(ev.Recall) == [ev.Recall(1)]
+    run.tell(ev.Tick(), 2 * due)
+    assert len(run.of(ev.Recall)) == 1, "it is asked once"
+    run.tell(ev.Returned(1, [(1, 1, 4)]), due)
+    assert run.dispatched[-1] == (2, 3, ["b", "c", "d"], 1)
+    run.done(2, 3, "B", "C", "D").done(1, 1, "A")
+    assert run.finish == ev.Finish(None, None)
+
+
+def test_what_is_lost_before_it_was_returned_is_sent_again_once() -> None:
+    run = with_one_slow(stop_at_failure=False).tell(ev.Tick(), 1.0)
+    run.tell(ev.Lost(1, Death(signal=9), [Running(1, 0, 0.0)])).tell(ev.Returned(1, [(1, 1, 4)]))
+    assert [items for _, _, items, _ in run.dispatched].count(["b", "c", "d"]) == 1
+
+
+def test_nothing_is_had_back_while_others_are_busy_or_from_who_cannot_give() -> None:
+    busy = Run(ev.Crew(2, name="w", recalls=True), batch_size=4).items(*"abcdefgh").tell(ev.Tick(), 5.0)
+    assert not busy.of(ev.Recall)
+    assert not with_one_slow(recalls=False).tell(ev.Tick(), 5.0).of(ev.Recall)
+    last = Run(ev.Crew(2, name="w", recalls=True), batch_size=1).items("a", "b").done(2, 2, "B").tell(ev.Tick(), 5.0)
+    assert not last.of(ev.Recall), "a task that runs alone has nothing behind it"

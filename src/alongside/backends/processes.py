@@ -16,7 +16,7 @@ from threading import Lock, current_thread, main_thread
 from types import ModuleType
 from typing import Any, ClassVar
 
-from alongside.core.events import Blocked, Crew, Event, Finished, Lost, Said, Unfit
+from alongside.core.events import Blocked, Crew, Event, Finished, Lost, Returned, Said, Unfit
 from alongside.core.model import Batch, Fault, Job, Part, Running
 from alongside.core.ports import Capabilities
 from alongside.transport import contexts
@@ -73,7 +73,7 @@ class ProcessesBackend:
         self._lock = Lock()
 
     def crew(self) -> Crew:
-        return Crew(self._limit, depth=2, name=self.name)
+        return Crew(self._limit, depth=2, recalls=True, name=self.name)
 
     @staticmethod
     def prepare(fn: Any) -> None:
@@ -121,6 +121,9 @@ class ProcessesBackend:
                 return  # it has just been lost, and whoever commands is about to hear of it
             self._batches[worker][batch.id] = _Flight(batch)
         self._send_items(worker, batch, 0, batch.items)
+
+    def recall(self, worker: int) -> None:
+        self._send(worker, Frame(wire.RECALL))
 
     def kill(self, worker: int) -> None:
         with self._lock:
@@ -254,6 +257,8 @@ class ProcessesBackend:
             process.page[OFFSET], process.page[BATCH], process.page[SINCE] = frame.a, frame.b, frame.c
         elif frame.kind == wire.BLOCKED:
             self._events.append(Blocked(number, *pickle.loads(frame.body)))
+        elif frame.kind == wire.RETURNED:
+            self._returned(number, pickle.loads(frame.body))
         elif frame.kind == wire.RELEASE:
             self._take_leases_back(process, pickle.loads(frame.body))
         elif frame.kind == wire.SAID:
@@ -309,6 +314,21 @@ class ProcessesBackend:
                 del self._batches[number][batch]
         nbytes += flight.nbytes * done // len(flight.batch.items)
         self._events.append(Finished(number, batch, parts, faults, seconds, nbytes))
+
+    def _returned(self, number: int, stretches: Iterable[tuple[int, int, int]]) -> None:
+        """A worker has not begun these; a stretch without an end is the whole of its batch."""
+        returned = []
+        for batch, first, last in stretches:
+            with self._lock:
+                flight = self._batches.get(number, {}).get(batch)
+                if flight is None:
+                    continue
+                last = last or len(flight.batch.items)
+                flight.left -= last - first
+                if flight.left == 0:
+                    del self._batches[number][batch]
+            returned.append((batch, first, last))
+        self._events.append(Returned(number, returned))
 
     def _take_leases_back(self, process: Worker, released: Iterable[int]) -> None:
         for lease in released:

@@ -81,7 +81,9 @@ class Coordinator:
 
     def wakeup(self) -> float | None:
         """When to send the next `Tick` or `Observed` at the latest, if nothing else happens."""
-        times = (self._backlog.next_due(), self._next_deadline(), self._dealer.next_hiring(), self._dealer.next_turn())
+        dealer = self._dealer
+        soon = dealer.next_hiring(), dealer.next_turn(), dealer.next_recall()
+        times = (self._backlog.next_due(), self._next_deadline(), *soon)
         return min((time for time in times if time is not None), default=None)
 
     def deadline_due(self, now: float) -> bool:
@@ -213,6 +215,18 @@ class Coordinator:
         _require(event.batch.start == self._index, "a task that is adopted was sent to an open place")
         self._dealer.batches, self._index = event.batch.id, self._index + 1
         self._roster.give(event.worker, event.batch, event.since)
+
+    def _on_returned(self, event: ev.Returned) -> None:
+        worker = self._roster.get(event.worker)
+        if worker is None:
+            return
+        worker.recalled = False
+        for number, first, last in reversed(event.stretches):
+            flight = worker.flights[number]
+            start, rest = flight.batch.start + first, flight.batch.items[first:last]
+            worker.give_back(flight, first, last)
+            self._backlog.put_back(Segment(start, rest, flight.batch.attempt, suspect=worker.on_trial))
+        self._roster.line_up(worker)
 
     def _on_moved(self, event: ev.Moved) -> None:
         self._dealer.move(event.crew, event.after)
@@ -383,5 +397,6 @@ _HANDLERS: dict[type, Callable[[Coordinator, Any], None]] = {
     ev.Memory: Coordinator._on_memory,
     ev.Adopted: Coordinator._on_adopted,
     ev.Blocked: lambda coordinator, event: None,
+    ev.Returned: Coordinator._on_returned,
     ev.Tick: lambda coordinator, event: None,
 }

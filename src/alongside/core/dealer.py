@@ -12,7 +12,7 @@ from alongside.core.batching import Sizer
 from alongside.core.growth import Growth
 from alongside.core.lines import AHEAD, Lines
 from alongside.core.model import Batch
-from alongside.core.policy import HIRE_AGAIN, HIRES, WORTH_HIRING, Policy
+from alongside.core.policy import HIRE_AGAIN, HIRES, RECALL, WORTH_HIRING, Policy
 from alongside.core.roster import Roster, Worker
 
 RESERVE, SHARED = 4096, 256
@@ -67,6 +67,7 @@ class Dealer:
             if worker is None:
                 break
             left -= self._dispatch(worker, left)
+        self._recall()
         return self._commands
 
     def next_hiring(self) -> float | None:
@@ -80,6 +81,12 @@ class Dealer:
         if self._lines is None or self._lines.ready or not self._roster.has_room or (self.tight and self._roster.busy):
             return None
         return self._lines.next_turn()
+
+    def next_recall(self) -> float | None:
+        """When work is to be had back from a worker that is slow with it, for one that has none."""
+        if self._lines is not None or self._backlog.ready or not self._has_hands():
+            return None
+        return min((due for worker in self._roster if (due := worker.overdue(RECALL)) is not None), default=None)
 
     @property
     def join_below(self) -> int:
@@ -117,6 +124,20 @@ class Dealer:
         ):
             worker = roster.next_ahead()
         return worker
+
+    def _has_hands(self) -> bool:
+        """Whether somebody could do what others have not begun."""
+        worker = self._roster.next_empty()
+        return self._roster.may_hire if worker is None else not worker.flights
+
+    def _recall(self) -> None:
+        due = self.next_recall()
+        if due is None or due > self._now:
+            return
+        for worker in self._roster:
+            if (due := worker.overdue(RECALL)) is not None and due <= self._now:
+                worker.recalled, worker.asked = True, self._now
+                self._commands.append(ev.Recall(worker.id))
 
     def _hire(self, left: int) -> Worker | None:
         """One more worker, if there is enough to do for it; a few at a time: soon what was sent may be done already."""

@@ -125,6 +125,13 @@ class Blocked(NamedTuple):
     seconds: float
 
 
+class Returned(NamedTuple):
+    """A worker gives back what it has not begun: of these batches, the tasks from one offset to before another."""
+
+    worker: int
+    stretches: Sequence[tuple[int, int, int]] = ()
+
+
 class Tick(NamedTuple):
     """Time has passed."""
 
@@ -141,6 +148,7 @@ Event = (
     | Moved
     | Memory
     | Adopted
+    | Returned
     | Blocked
     | Tick
 )
@@ -165,6 +173,12 @@ class Dispatch(NamedTuple):
 
     worker: int
     batch: Batch
+
+
+class Recall(NamedTuple):
+    """Have a worker give back what it has not begun; `Returned` follows, unless it is lost."""
+
+    worker: int
 
 
 class Kill(NamedTuple):
@@ -206,7 +220,7 @@ class Finish(NamedTuple):
     failure: Failure | None = None
 
 
-Command = Pull | Hire | Dispatch | Kill | Retire | Resize | Deliver | Retry | Finish
+Command = Pull | Hire | Dispatch | Recall | Kill | Retire | Resize | Deliver | Retry | Finish
 
 
 class Crew(NamedTuple):
@@ -215,8 +229,9 @@ class Crew(NamedTuple):
     `max_workers` slots, each given up to `depth` batches at once, the second only where batches are expected to last
     less than `prefetch_below` seconds; `target_seconds` is how long a batch should last; `most` tasks at most in one.
     `watches_timeout` is true where the backend itself ends an attempt that takes too long, `counts_tasks` where it
-    replaces what has run as many tasks as one may. `slots` is how many tasks one worker runs at the same time; with
-    `begin`, at the most: it begins with so many, and how many are right is found while they run.
+    replaces what has run as many tasks as one may. `recalls`: what a worker has not begun can be had back. `slots` is
+    how many tasks one worker runs at the same time; with `begin`, at the most: it begins with so many, and how many are
+    right is found while they run.
     """
 
     max_workers: int
@@ -228,4 +243,5 @@ class Crew(NamedTuple):
     watches_timeout: bool = False
     counts_tasks: bool = False
     begin: int = 0
+    recalls: bool = False
     name: str = ""

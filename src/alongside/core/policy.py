@@ -30,6 +30,10 @@ HIRES, HIRE_AGAIN = 4, 0.0005
 WORTH_HIRING = 0.0005
 """Seconds of work that must be left for each worker there is, before another is hired."""
 
+RECALL = 0.012
+"""Seconds from its sending after which the rest of a batch is had back from its worker, where another has nothing to
+do: three times as long as a batch should last."""
+
 LOOK_AT_MEMORY = 0.05
 """Seconds between two looks at what the workers hold, where there is a memory limit."""
 

@@ -87,6 +87,13 @@ class Backend(Protocol):
         """Let every worker go; what still runs is ended (killed, cancelled, or let go where it cannot be)."""
 
 
+class RecallingBackend(Backend, Protocol):
+    """A backend whose crew `recalls`."""
+
+    def recall(self, worker: int) -> None:
+        """Have the worker give back what it has not begun; `Returned` follows from `wait`. Returns at once."""
+
+
 class AsyncBackend(Backend, Protocol):
     """A backend that lives in the event loop of its driver."""
 

@@ -19,6 +19,7 @@ class Flight:
 
     batch: Batch
     left: int
+    sent: float = 0.0
     done: list[tuple[int, int]] = field(default_factory=list)
 
     def unfinished(self) -> list[tuple[int, int]]:
@@ -58,6 +59,10 @@ class Worker:
     """The bytes it held when that was too much."""
     given: int = 0
     """Tasks it has been given since it was hired."""
+    recalled: bool = False
+    """Whether it was asked for what it has not begun, and has not answered."""
+    asked: float = 0.0
+    """When that was."""
     on_trial: bool = False
     """Whether all it holds is suspect of having ended another worker."""
 
@@ -79,9 +84,20 @@ class Worker:
         """It has been sent a batch."""
         if not self.flights:
             self.since = now
-        self.flights[batch.id] = Flight(batch, len(batch.items))
+        self.flights[batch.id] = Flight(batch, len(batch.items), now)
         self.load += len(batch.items)
         self.given += len(batch.items)
+
+    def give_back(self, flight: Flight, first: int, last: int) -> None:
+        """These tasks of a batch will not be run by it."""
+        self.mark(flight, first, last - first)
+        self.given -= last - first
+
+    def overdue(self, patience: float) -> float | None:
+        """When what waits in it behind another task is to be had back; None where nothing is, or it was asked for."""
+        if self.load < 2 or self.recalled or self.condemned is not None or not self.crew.recalls or self.crew.slots > 1:
+            return None
+        return max(next(iter(self.flights.values())).sent, self.asked) + patience
 
     def mark(self, flight: Flight, offset: int, count: int) -> None:
         """So many tasks of a batch have come back."""

@@ -20,7 +20,7 @@ from typing import Any, Protocol, cast
 from alongside.core import events as ev
 from alongside.core.coordinator import Coordinator
 from alongside.core.model import Delivery, Job, Running
-from alongside.core.ports import AsyncBackend, Backend, Observer, Resizable
+from alongside.core.ports import AsyncBackend, Backend, Observer, RecallingBackend, Resizable
 from alongside.runtime.interrupts import let_in
 
 HEARTBEAT = 0.2
@@ -331,6 +331,8 @@ class Driver:
             case ev.Hire(worker):
                 self._homes[worker] = self.backend
                 self.backend.hire(worker)
+            case ev.Recall(worker):
+                cast(RecallingBackend, self._homes[worker]).recall(worker)
             case ev.Kill(worker):
                 self._homes[worker].kill(worker)
             case ev.Retire(worker):

@@ -169,6 +169,11 @@ class Leases:
         del mapping
         return views[0], views[1:]
 
+    def dismiss(self, fd: int, body: bytes) -> None:
+        """A segment is not wanted. Closes `fd`."""
+        os.close(fd)
+        self._released.append(_LEASE.unpack_from(body)[0])
+
     def keep(self) -> None:
         """This process has been forked: its child may go on reading what is mapped now, so that is never released."""
         self._watched.clear()

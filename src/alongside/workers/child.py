@@ -32,8 +32,10 @@ from alongside.workers.channel import (
     JOB,
     LONE_ITEM,
     LONE_RESULT,
+    RECALL,
     RELEASE,
     RESULTS,
+    RETURNED,
     SAID,
     SETUP,
     UNFIT,
@@ -94,7 +96,7 @@ class Worker:
         self._arena = arena
         self._leases = Leases()
         self._voice = Voice(page, self._say, self._may_say)
-        self._voice.heard = self._listen
+        self._voice.heard = self._watch
         self._voice.take_streams()
         self._ticker = Ticker(self._voice)
         self._birthmarks = Birthmarks()
@@ -102,10 +104,14 @@ class Worker:
         self._spoiled = False
         self._forsaken = False
         self._thread = get_ident()
-        self._poll = select.poll()
+        self._poll, self._glimpse = select.poll(), select.poll()
         self._poll.register(channel, select.POLLIN)
         self._room = select.poll()
         self._room.register(channel, select.POLLOUT)
+        self._glimpse.register(channel, select.POLLIN)
+        self._receiving = allocate_lock()
+        self._ahead: list[Frame] = []
+        """What has come and was not dealt with yet. Under the lock, since the ticker receives too."""
 
     def serve(self) -> bool:
         """Deal with the next frames; False when the parent is gone, has had nothing to do for long, or had better find
@@ -115,16 +121,64 @@ class Worker:
             return False
         if self._job is not None and self._job.coroutines is not None:
             return bool(self._job.coroutines.serve(self._channel, self.obey))
-        return self.obey(self._channel.receive())
+        with self._receiving:
+            if not self._ahead:
+                self._take_in(self._channel.receive())
+        return self._obey_ahead()
 
     def obey(self, frames: list[Frame]) -> bool:
         """Deal with these frames; False when it is time to leave."""
-        for frame in frames:
+        with self._receiving:
+            self._take_in(frames)
+        return self._obey_ahead()
+
+    def listen(self) -> None:
+        """Receive while a task runs: what waits behind it may be wanted back. From the ticker's thread."""
+        if not self._receiving.acquire(False):
+            return
+        try:
+            if self._glimpse.poll(0):
+                self._take_in(self._channel.receive())
+        except OSError:
+            self._channel.deaf = True  # what came is not whole: the worker leaves after its task
+        finally:
+            self._receiving.release()
+
+    def _obey_ahead(self) -> bool:
+        while (frame := self._next_frame()) is not None:
             self._kept = [kept for kept in self._kept if kept[0] > frame.c]
             _HANDLERS[frame.kind](self, frame)
             if self._spoiled or self._channel.deaf:
                 return False
         return not self._channel.deaf
+
+    def _next_frame(self) -> Frame | None:
+        with self._receiving:
+            return self._ahead.pop(0) if self._ahead else None
+
+    def _take_in(self, frames: list[Frame]) -> None:
+        for frame in frames:
+            if frame.kind == RECALL:
+                self._give_back()
+            else:
+                self._ahead.append(frame)
+
+    def _give_back(self) -> None:
+        """Part with what was not begun: the rest of the batch at hand, and the batches behind it."""
+        returned = []
+        if self._job is not None and self._job.coroutines is None:
+            batch, first, last = self._job.runner.shed()
+            returned += [(batch, first, last)] if last > first else []
+        ahead, self._ahead = self._ahead, []
+        for frame in ahead:
+            if frame.kind not in (BATCH, LONE_ITEM):
+                self._ahead.append(frame)
+                continue
+            returned.append((frame.a, frame.b, frame.b + 1 if frame.kind == LONE_ITEM else 0))
+            if frame.fd is not None:
+                self._leases.dismiss(frame.fd, frame.body)
+        self.send(Frame(RETURNED, body=_pickle.dumps(returned, 5)))
+        self._return_leases()
 
     def keep_leases(self) -> None:
         """A task has forked a child, which may go on reading what it was given."""
@@ -182,10 +236,9 @@ class Worker:
         if self._job.coroutines is not None:
             page[OFFSET] = 0
             runner.run(frame.a, frame.b, items)
-            self._ticker.watch(runner)
+            self._watch()
             return
-        if len(items) > 1:
-            self._ticker.watch(runner)
+        self._watch()
         self._job.context.run(runner.run, frame.a, frame.b, items)
         if self._channel.deaf:  # one of these tasks has closed it, since nobody else would
             page[OFFSET] = frame.b + 1 if alone else ONE_OF_THEM
@@ -252,10 +305,10 @@ class Worker:
         """Whether the parent takes something now. What it does not take waits, and so does nobody for it."""
         return bool(self._room.poll(0)) and not self._channel.deaf
 
-    def _listen(self) -> None:
-        """Something was said: have it sent while the task goes on."""
+    def _watch(self) -> None:
+        """A batch is at hand, or something was said: have the ticker awake. A loop of coroutines listens itself."""
         if self._job is not None:
-            self._ticker.watch(self._job.runner)
+            self._ticker.watch(self._job.runner, None if self._job.coroutines else self.listen)
 
     def send(self, frame: Frame) -> None:
         with self._sending:

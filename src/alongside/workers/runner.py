@@ -7,12 +7,11 @@ schedule, retry or know where its results go: they leave through `emit`.
 from __future__ import annotations
 
 from _thread import allocate_lock
-from itertools import islice
 from time import monotonic_ns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any, Protocol, TypeAlias
 
     class Page(Protocol):
@@ -37,6 +36,10 @@ TIMED_FROM = 20_000
 """Nanoseconds a task must take for each to be timed on its own; below it a batch's mean is reported, since reading the
 clock would cost several per cent."""
 
+PORTION, MOST = 200_000, 64
+"""Nanoseconds that the tasks taken from a batch at one go should last, and how many they are at most: what was taken is
+not given back, however long it then lasts."""
+
 OFFSET, BATCH, SINCE, STEP = range(4)
 """The page: what is in hand (offset + 1; 0: nothing), of which batch, since when (monotonic nanoseconds); of a
 coroutine also since when it has not let its loop go."""
@@ -48,7 +51,8 @@ class Runner:
     Guarantees: `page` names the task in hand before the function is called and until its result was emitted; every
     task's result or exception is emitted once; `flush` may be called from another thread at any time.
     Assumes: a list's append, length and slice deletion are each atomic (they are, with the GIL and without it).
-    Why not a lock around each task: it would cost more than a small task itself.
+    Why not a lock around each task: it would cost more than a small task itself. Tasks are taken from the batch some at
+    a time, which is where the lock is: what was not taken can be `shed`.
     """
 
     hand_over = 5_000_000
@@ -67,14 +71,18 @@ class Runner:
         self._page = page
         self._always_timed = always_timed
         self._passes = passes
-        self._each = TIMED_FROM
+        self._each = PORTION  # until something is known
         self._lock = allocate_lock()
         self._stretches: list[Stretch] = []
         self._broken: list[Broken] = []
         self._values: list[Any] = []
         self._times: list[float] | None = None
-        self._items: Items = ()
         self._calling = call
+        self._sharing = allocate_lock()
+        self._items: Any = ()
+        self._block: Any = ()
+        self._batch = self._offset = self._taken = self._end = 0
+        """The batch, the offset of its first item here, how many items were taken, and behind which none is."""
         self._first = 0
         self._emitted_at = 0
         self.stopped = False
@@ -82,26 +90,28 @@ class Runner:
     def run(self, batch: int, offset: int, items: Items) -> None:
         """Run `items`, which are tasks `offset`, `offset + 1`, … of the batch. They may bring their own function."""
         page = self._page
-        self._calling, self._items = getattr(items, "brought", None) or (self._call, items)
+        self._calling, items = getattr(items, "brought", None) or (self._call, items)
         if page[BATCH] != batch:
             page[OFFSET] = 0
             page[BATCH] = batch
-        begun = self._emitted_at = page[SINCE] = monotonic_ns()
+        self._emitted_at = page[SINCE] = monotonic_ns()
+        with self._sharing:
+            self._items, self._batch, self._offset, self._taken, self._end = items, batch, offset, 0, len(items)
         self._open_stretch(offset)
-        position, count = 0, len(items)
-        while position < count and not self.stopped:
-            try:
-                self._run_from(self._todo(position), position + offset)
-                break
-            except self._passes:
-                raise
-            except BaseException as error:
-                position = page[OFFSET] - offset
-                self._break(error, page[OFFSET] - 1)
-        self._each = (monotonic_ns() - begun) // (count or 1)
+        while not self.stopped and self._run_some():
+            pass
         self.flush()
-        self._calling, self._items = self._call, ()
+        self._calling, self._items, self._block = self._call, (), ()
         page[OFFSET] = 0
+
+    def shed(self) -> tuple[int, int, int]:
+        """Give up what was not taken yet: its batch, the offset of the first and the one behind the last. From another
+        thread.
+        """
+        with self._sharing:
+            first, end = self._taken, self._end
+            self._end = first
+            return self._batch, self._offset + first, self._offset + end
 
     @property
     def busy(self) -> bool:
@@ -140,29 +150,58 @@ class Runner:
     def forsake(self) -> None:
         """In a child that a task forked: run nothing after that task, and take over no lock another thread held."""
         self.stopped = True
-        self._lock = allocate_lock()
-        if isinstance(self._items, list):
-            self._items.clear()
+        self._lock, self._sharing = allocate_lock(), allocate_lock()
+        if isinstance(self._block, list):
+            self._block.clear()
 
-    def _todo(self, position: int) -> Iterable[Any]:
-        """The items from that place on."""
-        return islice(self._items, position, None) if position else self._items
+    def _run_some(self) -> bool:
+        """Run the next few tasks; False where there are none."""
+        first, todo = self._next()
+        if not len(todo):
+            return False
+        begun = monotonic_ns()
+        try:
+            self._run_from(todo, first)
+        except self._passes:
+            raise
+        except BaseException as error:
+            failed = self._page[OFFSET] - 1
+            self._break(error, failed)
+            with self._sharing:
+                self._taken = failed + 1 - self._offset
+        else:
+            self._each = (monotonic_ns() - begun) // len(todo)
+        return True
 
-    def _run_from(self, todo: Iterable[Any], offset: int) -> None:
-        if self._always_timed or self._each >= TIMED_FROM:
+    def _next(self) -> tuple[int, Items]:
+        """The offset of the next task, and the tasks to be run from there."""
+        portion = max(1, min(MOST, PORTION // (self._each or 1)))
+        with self._sharing:
+            first, end = self._taken, min(self._taken + portion, self._end)
+            self._taken = end
+        self._block = self._items if end - first == len(self._items) else self._items[first:end]
+        return self._offset + first, self._block
+
+    def _run_from(self, todo: Items, offset: int) -> None:
+        timed = self._always_timed or self._each >= TIMED_FROM
+        if timed != (self._times is not None):
+            with self._lock:
+                self._close_stretch()
+                self._times = [] if timed else None
+        if timed:
             self._timed(todo, offset)
         else:
             self._plain(todo, offset)
 
-    def _plain(self, todo: Iterable[Any], offset: int) -> None:
+    def _plain(self, todo: Items, offset: int) -> None:
         call, page, append = self._calling, self._page, self._values.append
         for number, item in enumerate(todo, offset + 1):
             page[OFFSET] = number
             append(call(item))
 
-    def _timed(self, todo: Iterable[Any], offset: int) -> None:
-        call, page = self._calling, self._page
-        self._times = times = []
+    def _timed(self, todo: Items, offset: int) -> None:
+        call, page, times = self._calling, self._page, self._times
+        assert times is not None
         before = monotonic_ns()
         flush_at = self._emitted_at + self.hand_over
         for number, item in enumerate(todo, offset + 1):

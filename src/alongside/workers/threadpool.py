@@ -55,6 +55,11 @@ class Span:
     def __len__(self) -> int:
         return self._count
 
+    @property
+    def waiting(self) -> int:
+        """How many of its tasks nobody has taken."""
+        return len(self._left)
+
     def __iter__(self) -> Iterator[Any]:
         left = self._left
         while left:
@@ -97,8 +102,8 @@ class _Runner(Runner):
 
     hand_over = 1 << 62
 
-    def _todo(self, position: int) -> Iterable[Any]:
-        return self._items
+    def _next(self) -> tuple[int, Any]:
+        return self._offset + self._taken, self._items if self._items.waiting else ()
 
 
 class ThreadPool:

@@ -1,6 +1,6 @@
-"""The ticker of a worker process: a thread that hands over finished results while a batch goes on.
+"""The ticker: what a worker process does while its main thread is inside the user's function.
 
-Owns when that thread looks. Must never touch a task, and must stay light to import: each worker loads it.
+Owns a thread and its sleep. Must never run a task, nor keep the main thread from one.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from _thread import allocate_lock, start_new_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from alongside.workers.voice import Voice
@@ -19,7 +20,7 @@ TICK = 0.005
 
 
 class Ticker:
-    """Hands over finished results while a long batch goes on.
+    """Hands over finished results while a long batch goes on, and listens to what the parent says meanwhile.
 
     A thread, since the main one is inside the user's function. It sleeps without a timeout while there is nothing to
     watch. While C code holds the GIL it cannot run: results finished before are handed over when that code lets go.
@@ -28,14 +29,15 @@ class Ticker:
     def __init__(self, voice: Voice) -> None:
         self._voice = voice
         self._runner: Any = None
+        self._listen: Callable[[], None] = _nothing
         self._parked = False
         self._started = False
         self._bell = allocate_lock()
         self._bell.acquire()
 
-    def watch(self, runner: Any) -> None:
-        """There is a batch of several tasks to watch, with which `runner` is busy already."""
-        self._runner = runner
+    def watch(self, runner: Any, listen: Callable[[], None] | None = None) -> None:
+        """There is a batch to watch, with which `runner` is busy already; `listen` is called while it is."""
+        self._runner, self._listen = runner, listen or _nothing
         if not self._started:
             self._started = True
             start_new_thread(self._tick, ())
@@ -59,6 +61,7 @@ class Ticker:
             if runner is not None and runner.busy:
                 runner.flush()
                 self._voice.send()
+                self._listen()
                 quiet = 0
             elif (quiet := quiet + 1) > 4:
                 self._park()
@@ -78,3 +81,7 @@ class Ticker:
             self._bell.release()
         except RuntimeError:
             pass  # it has been rung already and not been heard yet
+
+
+def _nothing() -> None:
+    """Where somebody else listens."""
