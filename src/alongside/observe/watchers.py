@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from alongside.observe.timeline import Timeline
 
 
+def timeline_of(crew: Crew) -> Timeline:
+    """The timeline of a run that begins on this crew."""
+    from alongside.observe.timeline import Timeline
+
+    return Timeline(crew)
+
+
 def watchers(progress: Any, total: int | None, done: int, crew: Crew, timeline: Timeline | None) -> list[Observer]:
     """The observers of a run that begins on this crew, `done` of whose `total` tasks are done."""
     watching: list[Observer] = [] if timeline is None else [timeline]

@@ -9,7 +9,6 @@ import threading
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import BrokenExecutor
 from typing import Any, Protocol
 
 from alongside.core.model import Block, Delivery
@@ -149,6 +148,8 @@ class Pushed:
 
     def end(self, error: BaseException | None) -> None:
         """Nothing more can be pushed. Under the driver's lock, so that nobody is just about to."""
+        from concurrent.futures import BrokenExecutor  # loads `logging`; whoever pushes futures has it anyway
+
         self.over = error or BrokenExecutor("the executor ended before this call was run")
 
     def abandon(self) -> None:
