@@ -21,6 +21,7 @@ from alongside.core.ports import Capabilities
 from alongside.core.teaching import Draw, Lesson
 from alongside.exceptions import AlongsideWarning
 from alongside.runtime.callables import name_of
+from alongside.runtime.harmless import is_harmless
 
 LONG = 1.0
 """Seconds of a run before anything is said about its speed."""
@@ -84,6 +85,8 @@ class Teacher:
         """Tasks are about to run there: is anything lost or shared that should not be?"""
         self.counts = able.needs_pickling
         if self._silent or able.in_caller or able.in_event_loop or (workers == 1 and able.shares_memory):
+            return
+        if is_harmless(self._fn):
             return
         from alongside.runtime.reading import read
 
