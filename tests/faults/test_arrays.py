@@ -110,6 +110,7 @@ def keep(array: np.ndarray) -> list[int]:
     return [int(kept[0]) if (kept == kept[0]).all() else -1 for kept in _kept]
 
 
+@pytest.mark.filterwarnings("ignore:changes lost")  # what is kept in the workers is what this is about
 def test_an_argument_that_a_worker_keeps_does_not_change() -> None:
     """Segments are used again: not while somebody still looks at them."""
     for call in range(3):
