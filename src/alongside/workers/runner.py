@@ -157,7 +157,8 @@ class Runner:
     def _run_some(self) -> bool:
         """Run the next few tasks; False where there are none."""
         first, todo = self._next()
-        if not len(todo):
+        count = len(todo)
+        if not count:
             return False
         begun = monotonic_ns()
         try:
@@ -170,7 +171,7 @@ class Runner:
             with self._sharing:
                 self._taken = failed + 1 - self._offset
         else:
-            self._each = (monotonic_ns() - begun) // len(todo)
+            self._each = (monotonic_ns() - begun) // count
         return True
 
     def _next(self) -> tuple[int, Items]:
