@@ -268,6 +268,7 @@ def leak_descriptors(x: int) -> int:
 _leaked: list[socket.socket] = []
 
 
+@pytest.mark.filterwarnings("ignore:changes lost")  # what is kept in the workers is what this is about
 def test_a_worker_full_of_open_files_is_replaced() -> None:
     first, second = calls(leak_descriptors, [0]), calls(leak_descriptors, [0])
     assert first != second

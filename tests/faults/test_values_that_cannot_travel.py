@@ -152,6 +152,7 @@ def every_third(tally: str, x: int) -> object:
     return RaisesWhenUnpickled() if x % 3 == 0 else (x,)
 
 
+@pytest.mark.filterwarnings("ignore:small items")  # such small items are not worth sending, and it says so
 def test_a_gigantic_batch() -> None:
     assert alongside.map(abs, range(-1_000_000, 0), backend="processes", max_workers=2, batch_size=1_000_000) == list(
         range(1_000_000, 0, -1)
