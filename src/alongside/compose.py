@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alongside import backends
-from alongside.compose_plan import base_facts, candidates, fitted_to_memory
+from alongside.compose_plan import base_facts, candidates, fitted
 from alongside.core.choose import Plan, Wishes
 from alongside.core.coordinator import Coordinator
 from alongside.core.events import Finish
@@ -21,23 +21,25 @@ from alongside.core.model import Block, Delivery, Job, size
 from alongside.core.options import Options
 from alongside.core.policy import Policy, of_one, of_several
 from alongside.exceptions import OptionError
-from alongside.observe.timeline import Timeline
-from alongside.observe.watchers import watchers
+from alongside.observe.watchers import timeline_of, watchers
 from alongside.runtime import calibration, machine
 from alongside.runtime.calibration import Listener
 from alongside.runtime.callables import is_coroutine_function
 from alongside.runtime.driver import Driver
+from alongside.runtime.fitting import free_memory
 from alongside.runtime.interrupts import shielded
 from alongside.runtime.lazy import Lazy
 from alongside.runtime.loop import name_task
 from alongside.runtime.pilot import Pilot, first_plan, pilot_of_coroutines
-from alongside.runtime.pushed import Pushed
 from alongside.runtime.results import Run, Stats, Values
 from alongside.runtime.review import Review, cpu_clock
-from alongside.runtime.service import Service
 from alongside.runtime.source import Source
 from alongside.runtime.stream import Inbox, Stream
 from alongside.runtime.teaching import Teacher
+
+if TYPE_CHECKING:
+    from alongside.runtime.pushed import Pushed
+    from alongside.runtime.service import Service
 
 Fn = Callable[..., Any]
 Deliver = Callable[[Sequence[Delivery]], None]
@@ -46,6 +48,7 @@ Deliver = Callable[[Sequence[Delivery]], None]
 class Composition:
     """One run, put together and ready to be driven.
 
+    `endless`: nobody learns or teaches from it.
     `after`: the plan for what a plain loop has left after so many tasks were `done`.
     """
 
@@ -64,6 +67,7 @@ class Composition:
         clock: Callable[[], float] = time.monotonic,
         watched: bool = False,
         call: Callable[[Any], Call] | None = None,
+        endless: bool = False,
     ) -> None:
         coroutine = is_coroutine_function(fn)
         self.at_home = False
@@ -74,24 +78,24 @@ class Composition:
         total = None if source.total is None else source.total - done
         self.pilot: Any
         plan, self.pilot = (after, None) if after else self._begin(source.total)
-        self.plan, self.planned_at = fitted_to_memory(plan), time.perf_counter()
+        self.plan, self.planned_at = fitted(plan), time.perf_counter()
         backend = backends.find(self.plan.backend)(self.plan.max_workers)
         self.job, crew = with_loops(self.job, backend.crew(), self.plan.slots, self.plan.grows_to)
         retry = options.retry._replace(asked_for=_asked_for)
         call = call or (of_several if star else of_one)
         policy = Policy.of(options, ordered=ordered, eager=eager, total=total, retry=retry, call=call)
         coordinator = Coordinator(policy, crew, _Jitter(), first_index=done)
-        self.timeline = Timeline(crew) if watched else None
+        self.timeline = timeline_of(crew) if watched else None
         observers = watchers(options.progress, source.total, done, crew, self.timeline)
         self.review = self._review(total) if options.backend == "auto" and not coroutine else None
         observers += [self.review] if self.review else []
-        if backend.capabilities.needs_pickling:
+        if backend.capabilities.needs_pickling and not endless:
             observers.append(Listener(self.plan.backend, calibration.ready(backend)))
         self.teacher = Teacher(fn, options.seed is not None)
-        if options.backend != "auto":
+        if options.backend != "auto" and not endless:
             self.teacher.begins(backend.capabilities, self.plan.max_workers)
-        observers += [self.teacher] if coroutine or self.teacher.counts else []
-        self.driver = Driver(coordinator, backend, self.job, source, self._received, observers, clock, _free_memory)
+        observers += [self.teacher] if (coroutine or self.teacher.counts) and not endless else []
+        self.driver = Driver(coordinator, backend, self.job, source, self._received, observers, clock, free_memory)
 
     def consider(self) -> None:
         """Move the run to a better backend, if the pilot or, later, the review has found one."""
@@ -120,7 +124,7 @@ class Composition:
                 self._move(plan)
 
     def _move(self, plan: Plan) -> None:
-        self.plan, self.planned_at = fitted_to_memory(plan), time.perf_counter()
+        self.plan, self.planned_at = fitted(plan), time.perf_counter()
         plan = self.plan
         backend = backends.find(plan.backend)(plan.max_workers)
         self.job, crew = with_loops(self.job, backend.crew(), plan.slots, plan.grows_to)
@@ -230,12 +234,6 @@ class Composition:
                 with shielded():
                     self.close()
                     self.driver.close()
-
-
-def _free_memory() -> float:
-    """The share of the memory this process may use that is free."""
-    memory = machine.memory()
-    return memory.available / min(memory.limit or memory.total, memory.total)
 
 
 def _asked_for(error: BaseException) -> float | None:
@@ -396,5 +394,6 @@ def needs_pickling(backend: str) -> bool:
 
 def serve(fn: Fn, source: Pushed, options: Options, service: Service) -> None:
     """Start a service that runs `fn` on whatever is pushed: a function, its arguments, and those by name."""
-    made = Composition(fn, source, options, service.deliver, ordered=False, call=lambda task: task[1:])
+    deliver = service.deliver
+    made = Composition(fn, source, options, deliver, ordered=False, call=lambda task: task[1:], endless=True)
     service.start(made.driver, made.close)

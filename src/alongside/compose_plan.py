@@ -11,10 +11,8 @@ from collections.abc import Mapping
 from alongside import backends
 from alongside.core.choose import Facts, Plan
 from alongside.core.ports import Capabilities
-from alongside.runtime import calibration, machine
-
-FOOTPRINT = 64 << 20
-"""Bytes that a worker process is reckoned to need, at the least, before it is started."""
+from alongside.runtime import calibration
+from alongside.runtime.fitting import fitted_to_memory
 
 
 def candidates() -> Mapping[str, Capabilities]:
@@ -34,14 +32,6 @@ def base_facts(cpus: int) -> Facts:
     return Facts(cpus=cpus, in_worker="ALONGSIDE_WORKER" in os.environ)
 
 
-def fitted_to_memory(plan: Plan) -> Plan:
-    """The plan with no more worker processes than there is memory for, saying so where that binds."""
-    if backends.find(plan.backend).capabilities.shares_memory:
-        return plan
-    memory = machine.memory()
-    room = max(1, memory.available // FOOTPRINT)
-    if plan.max_workers is None or plan.max_workers <= room:
-        return plan
-    free = f"{memory.available / 1e6:,.0f} MB are free" + (" within the container's limit" if memory.limit else "")
-    reason = f"only {room} instead of {plan.max_workers} workers, because {free}."
-    return plan._replace(max_workers=room, reasons=(*plan.reasons, reason))
+def fitted(plan: Plan) -> Plan:
+    """The plan with no more worker processes than there is memory for."""
+    return fitted_to_memory(plan, backends.find(plan.backend).capabilities)

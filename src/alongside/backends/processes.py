@@ -359,8 +359,7 @@ class ProcessesBackend:
 
 
 def _in_hand(process: Worker) -> tuple[Running, ...]:
-    page = process.page
-    offset = page[OFFSET]
+    page, offset = process.page, process.page[OFFSET]
     known = offset and offset != ONE_OF_THEM
     return (Running(page[BATCH], offset - 1, page[SINCE] * 1e-9),) if known else ()
 
