@@ -20,6 +20,8 @@ from alongside.runtime.driver import Driver
 from tests.conftest import own_threads
 from tests.faults.support import count
 
+pytestmark = pytest.mark.filterwarnings("ignore:blocked loop")  # the warning has tests of its own
+
 
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> list[ev.Blocked]:

@@ -81,9 +81,7 @@ class Coordinator:
 
     def wakeup(self) -> float | None:
         """When to send the next `Tick` or `Observed` at the latest, if nothing else happens."""
-        dealer = self._dealer
-        soon = dealer.next_hiring(), dealer.next_turn(), dealer.next_recall()
-        times = (self._backlog.next_due(), self._next_deadline(), *soon)
+        times = (self._backlog.next_due(), self._next_deadline(), *self._dealer.next_times())
         return min((time for time in times if time is not None), default=None)
 
     def deadline_due(self, now: float) -> bool:

@@ -70,6 +70,10 @@ class Dealer:
         self._recall()
         return self._commands
 
+    def next_times(self) -> tuple[float | None, ...]:
+        """When there may be something to do without an event."""
+        return self.next_hiring(), self.next_turn(), self.next_recall()
+
     def next_hiring(self) -> float | None:
         """When to look whether still more workers are wanted."""
         if self._hires < HIRES or not self._backlog.ready or not self._roster.may_hire:
