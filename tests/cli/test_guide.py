@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import inspect
 import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
 from alongside.cli import chapters, contenders, examples
 from alongside.cli.loopback import SlowServer
-from alongside.cli.stage import Contender, Timing, against, in_words, verdict
+from alongside.cli.stage import Bar, Contender, Timing, against, in_words, verdict
+from alongside.cli.terminal import Terminal
+from alongside.cli.webpage import Page
 from tests.cli.conftest import Call
 
 
@@ -97,14 +103,14 @@ def test_pages_are_fetched_side_by_side(outside: Call) -> None:
 
 
 def test_the_table_of_tools_holds_the_advice_of_this_machine(outside: Call) -> None:
-    done = outside("guide", "--chapter", "6", "--plain")
+    done = outside("guide", "--chapter", "7", "--plain")
     assert done.code == 0, done.err
     assert re.search(r"^square +serial", done.out, re.MULTILINE)
     assert re.search(r"^fetch +asyncio", done.out, re.MULTILINE)
 
 
 def test_the_pitfalls_really_happen(outside: Call) -> None:
-    done = outside("guide", "--chapter", "7", "--plain")
+    done = outside("guide", "--chapter", "8", "--plain")
     assert done.code == 0, done.err
     assert re.search(r"multiprocessing\.Pool +\w*Error: .*lambda", done.out)
     assert re.search(r"^alongside +\[1, 4, 9, 16, 25\]", done.out, re.MULTILINE)
@@ -117,3 +123,93 @@ def test_the_pitfalls_really_happen(outside: Call) -> None:
 def test_a_chapter_that_does_not_exist(inside: Call) -> None:
     assert inside("guide", "--chapter", str(len(chapters.CHAPTERS) + 1)).code == 2
     assert inside("guide", "--chapter", "0").code == 2
+
+
+# --- bars, scripts, the page ---
+
+
+def test_bars_are_as_long_as_their_values(capsys: pytest.CaptureFixture[str]) -> None:
+    Terminal(plain=True).bars("times", [Bar("a", 2.0, "2 s"), Bar("b", 1.0, "1 s", ours=True), Bar("c", 0.0, "0 s")])
+    long, short, none = (line.count("#") for line in capsys.readouterr().out.splitlines()[1:4])
+    assert (long, short, none) == (40, 20, 1)
+
+
+def test_waiting_gains_from_a_crowd(outside: Call) -> None:
+    done = outside("guide", "--chapter", "6", "--plain")
+    assert done.code == 0, done.err
+    waiting = done.out.partition("Fetching 20 pages")[2]
+    one, _, _, crowd = (line.count("#") for line in waiting.splitlines()[1:5])
+    assert one == 40
+    assert crowd < 20
+
+
+def test_every_saved_chapter_runs_as_it_is(inside: Call, folder: Path) -> None:
+    done = inside("guide", "--save", "lessons")
+    assert done.code == 0
+    scripts = [folder / line.removeprefix("python ") for line in done.out.splitlines()]
+    assert len(scripts) == sum(bool(chapter.tries) for chapter in chapters.CHAPTERS)
+    for number in (2, 8):
+        script = next(path for path in scripts if path.name.startswith(f"{number}-"))
+        ran = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=100)
+        assert ran.returncode == 0, ran.stderr
+        assert len(ran.stdout.splitlines()) == len(chapters.CHAPTERS[number - 1].tries)
+        for line in inspect.getsource(chapters.CHAPTERS[number - 1].tries[0]).splitlines():
+            assert line in script.read_text()
+    for script in scripts:
+        compile(script.read_text(), script.name, "exec")
+
+
+def test_a_chapter_that_the_reader_has_changed_is_not_written_again(inside: Call, folder: Path) -> None:
+    inside("guide", "--save", "lessons", "--chapter", "2")
+    (script,) = (folder / "lessons").iterdir()
+    script.write_text("changed")
+    assert inside("guide", "--save", "lessons").code == 0
+    assert script.read_text() == "changed"
+
+
+def test_a_folder_that_cannot_be_written(inside: Call, folder: Path) -> None:
+    (folder / "taken").write_text("a file")
+    done = inside("guide", "--save", "taken")
+    assert (done.code, "Error" in done.err) == (2, True)
+
+
+class Reader(HTMLParser):
+    """What a page is made of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href")]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_the_page_is_whole_and_loads_nothing(outside: Call, folder: Path) -> None:
+    done = outside("guide", "--html", "guide.html", "--chapter", "2")
+    assert done.code == 0, done.err
+    page = Reader()
+    page.feed((folder / "guide.html").read_text())
+    assert "Squares: multiprocessing" in page.text
+    assert "def squares_with_a_pool" in page.text
+    assert not {"script", "img", "link", "iframe"} & set(page.tags)
+    assert all(address.startswith("#") for address in page.addresses)
+    assert page.tags.count("i") == 4
+
+
+def test_what_is_shown_on_the_page_cannot_become_markup() -> None:
+    stage, evil = Page(), "<script>alert(1)</script>"
+    stage.title(f"1. {evil}")
+    stage.say(evil)
+    stage.source(f"print('{evil}')")
+    stage.table([evil], [[evil]])
+    stage.bars(evil, [Bar(evil, 1.0, evil)])
+    page = Reader()
+    page.feed(stage.html(evil))
+    assert "script" not in page.tags
+    assert page.text.count("alert") >= 8

@@ -15,22 +15,27 @@ import alongside
 from alongside.cli import contenders as by
 from alongside.cli.examples import count_primes, cube, invert, remember, square
 from alongside.cli.loopback import SlowServer
-from alongside.cli.stage import Contender, Stage, in_words
+from alongside.cli.stage import Bar, Contender, Stage, in_words
 
 FIVE = [1, 2, 3, 4, 5]
 LIMITS = [60_000] * 8
 LATENCY = 0.05
 PAGES = 20
+COMPUTING, WAITING = (1, 2, 4), (1, 2, 5, 20)
+"""Workers to try out."""
 BUSY = 0.25
 """Share of the time with the CPU from which on a call is said to compute; not more, since other programs take turns."""
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """A title and what is shown under it."""
+    """A title and what is shown under it; as a script: what is tried on which items, and the functions it needs."""
 
     title: str
     show: Callable[[Stage], None]
+    tries: tuple[Callable[..., Any], ...] = ()
+    items: str = "[1, 2, 3, 4, 5]"
+    functions: tuple[Callable[..., Any], ...] = ()
 
 
 def why(stage: Stage) -> None:
@@ -162,6 +167,38 @@ def pages(stage: Stage) -> None:
         )
 
 
+def crowds(stage: Stage) -> None:
+    """How many at once."""
+    stage.say(
+        """
+        How many at once? For work that computes: as many as there are CPUs; more take turns. For work that waits: as
+        many as the other side bears, since each further wait costs almost nothing. The same work with more and more
+        workers:
+        """
+    )
+    stage.code(by.primes_so_many, by.pages_so_many)
+    for_computing = [(workers, _seconds(lambda w=workers: by.primes_so_many(w))) for workers in COMPUTING]  # type: ignore[misc]
+    stage.bars(f"Counting primes, {alongside.cpu_count()} CPUs", [_crowd(*one) for one in for_computing])
+    for_waiting = [(workers, _seconds(lambda w=workers: by.pages_so_many(w))) for workers in WAITING]  # type: ignore[misc]
+    stage.bars(f"Fetching {PAGES} pages that take {in_words(LATENCY)} each", [_crowd(*one) for one in for_waiting])
+    stage.say(
+        """
+        Where max_workers is not given, alongside takes one per CPU for computing and a few dozen for waiting. Give it
+        where you know better: because a server should not be pressed, or because each task takes much memory.
+        """
+    )
+
+
+def _crowd(workers: int, seconds: float) -> Bar:
+    return Bar(f"{workers} at once", seconds, in_words(seconds))
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
 def choosing(stage: Stage) -> None:
     """The table."""
     stage.say("Which tool for which job, and what it is called in alongside:")
@@ -274,10 +311,46 @@ def _outcome(attempt: Callable[[], Any]) -> str:
 
 CHAPTERS = (
     Chapter("Why side by side", why),
-    Chapter("Squares: multiprocessing", squares),
-    Chapter("Cubes: concurrent.futures", cubes),
-    Chapter("Primes: work worth sharing", primes),
-    Chapter("Pages: asyncio", pages),
+    Chapter(
+        "Squares: multiprocessing",
+        squares,
+        (by.squares_in_a_loop, by.squares_with_a_pool, by.squares_in_processes, by.squares_chosen),
+        functions=(square,),
+    ),
+    Chapter(
+        "Cubes: concurrent.futures",
+        cubes,
+        (by.cubes_in_a_loop, by.cubes_with_process_executor, by.cubes_with_thread_executor, by.cubes_chosen),
+        functions=(cube,),
+    ),
+    Chapter(
+        "Primes: work worth sharing",
+        primes,
+        (by.primes_in_a_loop, by.primes_with_threads, by.primes_with_a_pool, by.primes_chosen),
+        "[60_000] * 8",
+        (count_primes,),
+    ),
+    Chapter(
+        "Pages: asyncio",
+        pages,
+        (by.pages_one_by_one, by.pages_with_gather, by.pages_chosen),
+        "server.urls(20)",
+        (by.fetch,),
+    ),
+    Chapter("How many at once", crowds, (by.pages_so_many, by.primes_so_many), "4", (by.fetch, count_primes)),
     Chapter("Which tool for which job", choosing),
-    Chapter("Pitfalls", pitfalls),
+    Chapter(
+        "Pitfalls",
+        pitfalls,
+        (
+            by.lambda_with_a_pool,
+            by.lambda_in_processes,
+            by.memory_with_a_pool,
+            by.memory_in_threads,
+            by.failure_with_a_pool,
+            by.failure_kept_apart,
+        ),
+        "[1, 0, 2]",
+        (remember, invert),
+    ),
 )

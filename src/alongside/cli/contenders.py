@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import alongside
 from alongside.cli.examples import count_primes, cube, invert, remember, seen, square
+from alongside.cli.loopback import SlowServer
 
 # --- squares ------------------------------------------------------------------------------------------------------
 
@@ -100,6 +101,18 @@ def pages_with_gather(urls: list[str]) -> list[str]:
 
 def pages_chosen(urls: list[str]) -> alongside.Run:
     return alongside.run(fetch, urls)
+
+
+# --- how many at once ---------------------------------------------------------------------------------------------
+
+
+def primes_so_many(workers: int) -> list[int]:
+    return alongside.map(count_primes, [40_000] * 8, backend="processes", max_workers=workers)
+
+
+def pages_so_many(workers: int) -> list[str]:
+    with SlowServer(0.05) as server:
+        return alongside.map(fetch, server.urls(20), backend="asyncio", max_workers=workers)
 
 
 # --- pitfalls -----------------------------------------------------------------------------------------------------

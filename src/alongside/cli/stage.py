@@ -1,23 +1,17 @@
-"""Where the guide's chapters are shown: code, timings and what the timings say.
+"""Where the guide's chapters are shown: races between contenders, and what their timings say.
 
-Owns the timing of contenders, the tables and the sentences computed from the numbers. Must never claim what was not
-measured in this very run.
+Owns the timing of contenders and the sentences computed from the numbers. Must never claim what was not measured in
+this very run, nor know what it is shown on: that is a `Stage`'s kin, `Terminal` (terminal.py) or `Page` (webpage.py).
 """
 
 from __future__ import annotations
 
 import inspect
-import textwrap
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from rich import box
-from rich.console import Console
-from rich.padding import Padding
-from rich.syntax import Syntax
-from rich.table import Table
+from typing import Any, NamedTuple
 
 from alongside.cli.output import means
 
@@ -32,6 +26,15 @@ class Contender:
 
     label: str
     work: Callable[[Any], Any]
+    ours: bool = False
+
+
+class Bar(NamedTuple):
+    """A row of a chart: its label, how long it is, what is written beside it, and whether it is alongside's."""
+
+    label: str
+    value: float
+    words: str
     ours: bool = False
 
 
@@ -58,46 +61,43 @@ class Timing:
         """The contender's."""
         return self.contender.label
 
+    @property
+    def bar(self) -> Bar:
+        """Its row of a chart."""
+        return Bar(self.label, self.seconds, in_words(self.seconds), self.contender.ours)
 
-class Stage:
-    """A console, plain or coloured."""
 
-    def __init__(self, plain: bool = False) -> None:
-        self.plain = plain
-        self.console = Console(highlight=False, no_color=plain or None, soft_wrap=False)
+class Stage(ABC):
+    """Something a chapter can be shown on."""
 
+    @abstractmethod
     def title(self, text: str) -> None:
         """A chapter's title."""
-        self.console.print()
-        if self.plain:
-            self.console.print(f"{text}\n{'=' * len(text)}", markup=False)
-        else:
-            self.console.rule(f"[bold]{text}", align="left")
-        self.console.print()
+
+    @abstractmethod
+    def paragraph(self, text: str) -> None:
+        """One paragraph, in one line."""
+
+    @abstractmethod
+    def source(self, text: str) -> None:
+        """Python, as it is run."""
+
+    @abstractmethod
+    def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """A table."""
+
+    @abstractmethod
+    def bars(self, heading: str, rows: Sequence[Bar]) -> None:
+        """A bar for each row, the longest as wide as there is room."""
 
     def say(self, text: str) -> None:
-        """A paragraph; line breaks of the source do not count."""
+        """Paragraphs; line breaks of the source do not count."""
         for paragraph in inspect.cleandoc(text).split("\n\n"):
-            self.console.print(" ".join(paragraph.split()), markup=False)
-            self.console.print()
+            self.paragraph(" ".join(paragraph.split()))
 
     def code(self, *functions: Callable[..., Any]) -> None:
         """The source of functions, as it is run."""
-        source = "\n\n".join(inspect.getsource(function).rstrip() for function in functions)
-        if self.plain:
-            self.console.print(textwrap.indent(source, "    "), markup=False, soft_wrap=True)
-        else:
-            coloured = Syntax(source, "python", theme="ansi_dark", background_color="default")
-            self.console.print(Padding(coloured, (0, 0, 0, 4)))
-        self.console.print()
-
-    def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """A table; no lines around it where it is to be plain."""
-        table = Table(*headings, box=None if self.plain else box.ROUNDED, pad_edge=not self.plain)
-        for row in rows:
-            table.add_row(*row)
-        self.console.print(table)
-        self.console.print()
+        self.source("\n\n".join(inspect.getsource(function).rstrip() for function in functions))
 
     def race(self, contenders: Sequence[Contender], items: Sequence[Any]) -> list[Timing]:
         """Show, run and time every contender on the same items; say what came out."""
@@ -113,11 +113,14 @@ class Stage:
                 for one in timings
             ],
         )
+        self.bars(
+            "The better run",
+            [Bar(one.label, one.seconds, in_words(one.seconds), one.contender.ours) for one in timings],
+        )
         for one in timings:
             if one.contender.ours:
-                self.console.print(choice(one), markup=False)
-        self.console.print()
-        self.say(verdict(timings))
+                self.paragraph(choice(one))
+        self.paragraph(verdict(timings))
         return timings
 
 
