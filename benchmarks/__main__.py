@@ -13,6 +13,7 @@ BENCHMARKS = {
     "seeing": "what progress and the timeline cost, on against off",
     "io": "waiting: threads, coroutines, a server on the loopback; limits, retries, timeouts",
     "faces": "each face beside the tool it replaces, on that tool's own ground",
+    "torture": "what one bad task does to the others, in alongside and its peers",
     "regret": "the automatic choice against every way of doing it by hand",
 }
 
