@@ -1,8 +1,9 @@
-"""The documents tell the truth: what README.md and ARCHITECTURE.md show is run, and what they name is there.
+"""The documents tell the truth: what README.md, ARCHITECTURE.md and docs/ show is run, and what they name is there.
 
 How a block is marked, in a comment right before it:
   nothing                      Python is run by itself, on standard input; a shell block is run with bash
-  file: NAME                   it is written to that file, for the shell blocks
+  needs: NAME ...              the same, where these modules are installed
+  file: NAME                   it is written to that file, for the document's other blocks
   extract: PATH                it is not run; it stands in that file, word for word
   output                       it is what the last block that was run has printed
   output; figures differ       the same, but for the numbers
@@ -30,7 +31,14 @@ from alongside.core.options import Options
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "alongside"
-NOT_RUN = {"pip install .": "what made this environment"}
+NOT_RUN = {"pip install .": "what made this environment", "pip install '.[report]'": "the same"}
+DOCUMENTS = [
+    "README.md",
+    "ARCHITECTURE.md",
+    *sorted(
+        path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md") if "generated" not in path.parts
+    ),
+]
 
 FENCED = re.compile(r"^(?:<!-- (?P<mark>.*?) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 FIGURE = re.compile(r"\d[\d,.]*\d|\d")
@@ -65,14 +73,14 @@ def with_outputs(document: str) -> list[tuple[Shown, Shown | None]]:
     """The blocks that are run, each with the output shown after it, if there is one."""
     pairs: list[tuple[Shown, Shown | None]] = []
     for block in blocks(document):
-        if block.language == "sh" or (block.language == "python" and not block.mark):
+        if block.language == "sh" or (block.language == "python" and not block.mark.partition("needs: ")[0]):
             pairs.append((block, None))
         elif block.mark.startswith("output"):
             pairs[-1] = (pairs[-1][0], block)
     return pairs
 
 
-RUN = [pair for document in ("README.md", "ARCHITECTURE.md") for pair in with_outputs(document)]
+RUN = [pair for document in DOCUMENTS for pair in with_outputs(document)]
 PYTHON = [pair for pair in RUN if pair[0].language == "python"]
 SHELL = [pair for pair in RUN if pair[0].language == "sh" and pair[0].text.strip() not in NOT_RUN]
 
@@ -99,32 +107,40 @@ def run_python(script: str, folder: Path) -> str:
     return ended.stdout
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder with the README's files, and `python` and `alongside` on the way to be found."""
-    for block in blocks("README.md"):
+def with_files(document: str, folder: Path) -> Path:
+    """The folder, with the files that the document shows."""
+    for block in blocks(document):
         if block.mark.startswith("file: "):
-            (tmp_path / block.mark.removeprefix("file: ")).write_text(block.text, encoding="utf-8")
-    programs = tmp_path / "programs"
-    programs.mkdir()
+            (folder / block.mark.removeprefix("file: ")).write_text(block.text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which `python` and `alongside` are found."""
+    folder = tmp_path_factory.mktemp("programs")
     for name, arguments in (("python", ""), ("alongside", "-m alongside")):
-        (programs / name).write_text(f'#!/bin/sh\nexec {sys.executable} {arguments} "$@"\n')
-        (programs / name).chmod(0o755)
-    return tmp_path
+        (folder / name).write_text(f'#!/bin/sh\nexec {sys.executable} {arguments} "$@"\n')
+        (folder / name).chmod(0o755)
+    return folder
 
 
 @pytest.mark.parametrize(("block", "output"), PYTHON, ids=str)
 def test_python_blocks_run_and_print_what_is_shown(block: Shown, output: Shown | None, tmp_path: Path) -> None:
-    compare(run_python(block.text, tmp_path), output)
+    for needed in block.mark.removeprefix("needs: ").split():
+        pytest.importorskip(needed, reason=f"the block needs {needed}")
+    compare(run_python(block.text, with_files(block.document, tmp_path)), output)
 
 
 @pytest.mark.parametrize(("block", "output"), SHELL, ids=str)
-def test_shell_blocks_run_and_print_what_is_shown(block: Shown, output: Shown | None, folder: Path) -> None:
-    environ = {**os.environ, "PATH": f"{folder / 'programs'}:{os.environ['PATH']}", "COLUMNS": "100"}
+def test_shell_blocks_run_and_print_what_is_shown(
+    block: Shown, output: Shown | None, tmp_path: Path, programs: Path
+) -> None:
+    environ = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "COLUMNS": "100"}
     ended = subprocess.run(
         ["bash"],
         input=block.text,
-        cwd=folder,
+        cwd=with_files(block.document, tmp_path),
         env=environ,
         text=True,
         timeout=60,
@@ -137,15 +153,15 @@ def test_shell_blocks_run_and_print_what_is_shown(block: Shown, output: Shown | 
 
 
 def test_blocks_are_marked_as_something_that_is_known() -> None:
-    known = re.compile(r"|file: \S+|extract: \S+|output|output; figures differ|sample")
-    for document in ("README.md", "ARCHITECTURE.md"):
+    known = re.compile(r"|needs: [\w ]+|file: \S+|extract: \S+|output|output; figures differ|sample")
+    for document in DOCUMENTS:
         for block in blocks(document):
             assert known.fullmatch(block.mark), f"{block} is marked {block.mark!r}"
             assert block.language != "text" or block.mark, f"{block}: whose output is it?"
 
 
 def test_extracts_stand_in_their_files() -> None:
-    for block in (*blocks("README.md"), *blocks("ARCHITECTURE.md")):
+    for block in (block for document in DOCUMENTS for block in blocks(document)):
         if block.mark.startswith("extract: "):
             assert block.text in (ROOT / block.mark.removeprefix("extract: ")).read_text(encoding="utf-8"), str(block)
 
@@ -176,11 +192,11 @@ def test_every_file_named_exists(document: str) -> None:
     assert not gone, f"{document} names files that are not there: {sorted(gone)}"
 
 
-@pytest.mark.parametrize("document", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+@pytest.mark.parametrize("document", [*DOCUMENTS, "CONTRIBUTING.md", "CHANGELOG.md"])
 def test_every_link_and_script_exists(document: str) -> None:
-    text = (ROOT / document).read_text(encoding="utf-8")
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
-        assert (ROOT / target).exists(), f"{document} links to {target}"
+    text = FENCED.sub("", (ROOT / document).read_text(encoding="utf-8"))
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)", text):
+        assert (ROOT / document).parent.joinpath(target).exists(), f"{document} links to {target}"
     for script in re.findall(r"\./(scripts/\w+)", text):
         assert os.access(ROOT / script, os.X_OK), f"{document} names ./{script}"
 
