@@ -357,10 +357,8 @@ async def _call_async(thunk: Callable[[], Any]) -> Any:
 def checked(fn: object, given: Mapping[str, Any]) -> Options:
     """The options, validated; the function too, since that is the most common slip."""
     if not callable(fn):
-        hint = (
-            " It looks like the result of a call: write f, not f(x)." if not isinstance(fn, (str, type(None))) else ""
-        )
-        raise OptionError(f"the first argument must be a function; {fn!r} cannot be called.{hint}")
+        remedy = "Write map(f, items): first the function itself, not f(x), then its inputs."
+        raise OptionError(f"the first argument must be a function; {fn!r} cannot be called. {remedy}")
     named = given.get("backend")
     known = backends.names()
     if isinstance(named, str) and named not in known and named != "auto" and backends.exists(named):

@@ -266,3 +266,17 @@ def test_leaving_an_iterator_open_at_the_end_of_the_program() -> None:
         program = "import alongside, itertools\nresults = alongside.imap(abs, itertools.count(), backend={!r})\n"
         done = programs.run("-c", program.format(backend) + "print(next(results), next(results))")
         assert (done.stdout, done.stderr) == ("0 1\n", "")
+
+
+@pytest.mark.parametrize("options", ["", ", max_workers=2", ", backend='threads'"])
+def test_a_module_that_maps_while_it_is_imported(options: str, tmp_path: Path) -> None:
+    """The import holds its module's lock; nothing that the run waits for may want it."""
+    (tmp_path / "table.py").write_text(
+        "import alongside\n"
+        "def work(n):\n"
+        "    return sum(i * i for i in range(n)) % 7\n"
+        f"rows = alongside.map(work, [1_500_000] * 8{options})\n"
+    )
+    program = "import table; print(len(table.rows))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "8\n", "")

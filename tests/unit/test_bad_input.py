@@ -29,13 +29,16 @@ def square(n: int) -> int:
 @pytest.mark.parametrize(
     ("arguments", "options", "said"),
     [
-        ((5, [1]), {}, "5 cannot be called. It looks like the result of a call: write f, not f\\(x\\)"),
+        ((5, [1]), {}, "5 cannot be called. Write map\\(f, items\\): first the function itself, not f\\(x\\)"),
         ((None, [1]), {}, "the first argument must be a function; None cannot be called"),
         ((square, 5), {}, "input 1 is 5, which cannot be iterated.*for a single item write \\[item\\]"),
         ((square, [1], None), {}, "input 2 is None, which cannot be iterated"),
         ((square,), {}, "nothing to run over: give at least one iterable"),
         ((square, [1]), {"retrys": 3}, "no option 'retrys'; did you mean 'retries'\\?.*Options are: backend"),
-        ((square, [1]), {"n_jobs": 3}, "no option 'n_jobs'.*Options are:"),
+        (([1], square), {}, "\\[1\\] cannot be called. Write map\\(f, items\\)"),
+        ((square, [1]), {"n_jobs": 3}, "no option 'n_jobs'; did you mean 'max_workers'.*Options are:"),
+        ((square, [1]), {"processes": 3}, "no option 'processes'; did you mean 'max_workers'"),
+        ((square, [1]), {"chunksize": 3}, "no option 'chunksize'; did you mean 'batch_size'"),
         ((square, [1]), {"backend": "process"}, "no backend 'process'; did you mean 'processes'\\?.*auto, serial"),
         ((square, [1]), {"backend": 4}, "no backend 4"),
         ((square, [1]), {"max_workers": 0}, "max_workers=0 is too small: at least 1"),

@@ -14,6 +14,10 @@ FEW_OPEN_FILES = 1024
 NAME_WIDTH, VALUE_WIDTH = 22, 46
 USES = {
     "numpy": "arrays cross processes without a copy",
+    "plotly": "a run's page, with jinja2: the extra report",
+    "jinja2": "a run's page; the guide as a page",
+    "uvloop": "faster event loops: the extra fast",
+    "joblib": "joblib and scikit-learn on alongside: the extra joblib",
 }
 
 

@@ -13,6 +13,21 @@ from alongside.core.limits import Gate
 from alongside.core.retry import Backoff, RetryOn, RetryPolicy
 from alongside.exceptions import OptionError
 
+_ELSEWHERE = {
+    "processes": "max_workers",
+    "workers": "max_workers",
+    "num_workers": "max_workers",
+    "n_jobs": "max_workers",
+    "jobs": "max_workers",
+    "chunksize": "batch_size",
+    "chunk_size": "batch_size",
+    "maxtasksperchild": "tasks_per_worker",
+    "max_tasks_per_child": "tasks_per_worker",
+    "return_exceptions": "on_error",
+    "random_state": "seed",
+}
+"""What other libraries call it."""
+
 OnError = Literal["raise", "return", "skip"]
 
 
@@ -136,5 +151,7 @@ def _number(name: str, value: object, least: float | None = None, above: float |
 def _nearest(name: str, known: Iterable[str]) -> str:
     import difflib
 
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    known = list(known)
+    meant = _ELSEWHERE.get(name)
+    near = [meant] if meant in known else difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else "."

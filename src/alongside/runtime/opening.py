@@ -8,7 +8,7 @@ weigh facts (the pilot does).
 from __future__ import annotations
 
 from _thread import allocate_lock
-from sys import modules
+from sys import _getframe, modules
 from time import perf_counter
 
 from alongside.runtime.callables import may_take_long
@@ -19,6 +19,7 @@ from alongside.runtime.watcher import Watcher, brisk
 TYPE_CHECKING = False  # the real one costs the import of `typing`, which is longer than most short jobs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from types import FrameType
     from typing import Any
 
 LOADED, NOT_LOADED = 0.004, 0.020
@@ -30,6 +31,14 @@ MANY_LEFT = 0.1
 
 LOOK_AGAIN = 1.5
 """After a look that changed nothing the next one comes when the run is this many times as old."""
+
+
+def within_an_import() -> bool:
+    """Whether the calling thread is in the midst of importing a module. Costs some tens of ns for each frame."""
+    frame: FrameType | None = _getframe(1)
+    while frame is not None and frame.f_code.co_filename != "<frozen importlib._bootstrap>":
+        frame = frame.f_back
+    return frame is not None
 
 
 class Opening:
@@ -80,10 +89,14 @@ class Opening:
             self._deciding.release()
 
     def _worth_watching(self) -> bool:
-        """At once where the first call may be a long one and there are others; otherwise when the loop turns slow."""
+        """At once where the first call may be a long one and there are others; otherwise when the loop turns slow.
+
+        Never while a module is being imported here: the watcher would wait for that import to end, where it has to name
+        something of the module, and the import for the watcher.
+        """
         if self.watch.done:
-            return self.watch.slow()
-        return self.source.total not in (0, 1) and may_take_long(self.fn)
+            return self.watch.slow() and not within_an_import()
+        return self.source.total not in (0, 1) and may_take_long(self.fn) and not within_an_import()
 
     def close(self) -> None:
         """Stop the watcher, and whatever was begun beside the loop and not handed over."""
