@@ -33,8 +33,10 @@ MOVES = {  # what the coordinator calls: how that moves a task
     "_backlog.put_off": ("in flight", "put off"),
     "_backlog.release": ("put off", "ready"),
     "_settle": ("in flight", "settled"),
+    "_reject": ("ready", "settled"),
     "_deliveries.append": ("settled", "delivered"),
 }
+INSTEAD = {"_reject": "_settle"}  # a move that is made by way of another one, and stands in its place
 ALWAYS = "any event"
 
 
@@ -81,7 +83,8 @@ def reached(method: str, within: str = "", seen: frozenset[str] = frozenset()) -
             found.add(within + path)
             home, _, name = (within + path).rpartition(".")
             if home in ("", "_dealer"):
-                found |= reached(name, f"{home}." if home else "", seen | {method})
+                further = reached(name, f"{home}." if home else "", seen | {method})
+                found |= further - {INSTEAD.get(path, "")}
     return found
 
 
@@ -147,7 +150,10 @@ def _box(state: str, meaning: str) -> str:
 
 
 def _text(x: float, y: float, text: str, more: str = "") -> str:
-    return f'<text x="{x}" y="{y}" text-anchor="middle" fill="currentColor" stroke="none" {more}>{escape(text)}</text>'
+    around = "paint-order:stroke;stroke:var(--color-background-primary,#fff);stroke-width:4"
+    return (
+        f'<text x="{x}" y="{y}" text-anchor="middle" fill="currentColor" style="{around}" {more}>{escape(text)}</text>'
+    )
 
 
 def _arrow(start: str, end: str, names: list[str]) -> str:
@@ -163,11 +169,13 @@ def _arrow(start: str, end: str, names: list[str]) -> str:
         side = back if x1 < x2 else -back
         a, b = (x1 + WIDE, x2) if x1 < x2 else (x1, x2 + WIDE)
         y = y1 + HIGH / 2 - side
-        return _line(a, y, b, y) + _text((a + b) / 2, y - 6 if side >= 0 else y + 16, label)
+        return _line(a, y, b, y) + _text((a + b) / 2, y - 8 if side >= 0 else y + 18, label)
     if x1 == x2:
         x, a, b = x1 + WIDE / 2, *((y1 + HIGH, y2) if y1 < y2 else (y1, y2 + HIGH))
-        return _line(x, a, x, b) + _text(x, (a + b) / 2 + 4, label, 'paint-order="stroke"')
-    return _line(x1, y1 + HIGH, x2 + WIDE, y2) + _text((x1 + x2 + WIDE) / 2, (y1 + HIGH + y2) / 2 + 4, label)
+        return _line(x, a, x, b) + _text(x, (a + b) / 2 + 4, label)
+    a, b = (x1 + WIDE, x2) if x1 < x2 else (x1, x2 + WIDE)
+    part = 0.75 if x1 < x2 else 0.25  # not in the middle, where two such arrows may cross
+    return _line(a, y1 + HIGH, b, y2) + _text(a + part * (b - a), y1 + HIGH + part * (y2 - y1 - HIGH) + 4, label)
 
 
 def _line(x1: float, y1: float, x2: float, y2: float) -> str:

@@ -116,6 +116,7 @@ def test_the_picture_shows_every_state_and_every_move(drawn: Any) -> None:
     assert set(moves) == set(drawn.MOVES.values())
     assert moves["in flight", "settled"] == ["Finished", "Lost"]
     assert moves["in flight", "ready"] == ["Lost"]
+    assert moves["ready", "settled"] == [drawn.ALWAYS]
     assert all(f">{state}</text>" in picture for state in drawn.STATES)
     assert picture.count("marker-end") == len(moves)
 
