@@ -86,7 +86,7 @@ def test_every_option_is_in_the_reference_by_way_of_the_readme() -> None:
 def test_the_table_of_events_has_every_handler_event_and_command(drawn: Any) -> None:
     told = dict(drawn.commands_after())
     assert told.keys() == {event.__name__ for event in coordinator._HANDLERS} | {drawn.ALWAYS}
-    assert {event.__name__ for event in events.Event.__args__} <= told.keys()
+    assert told.keys() - {drawn.ALWAYS} <= {event.__name__ for event in events.Event.__args__}
     assert {name for names in told.values() for name in names} == {each.__name__ for each in events.Command.__args__}
 
 
