@@ -80,6 +80,12 @@ def test_every_option_is_in_the_reference_by_way_of_the_readme() -> None:
     assert not [field.name for field in dataclasses.fields(Options) if f"| `{field.name}` |" not in part]
 
 
+def test_every_table_of_benchmarks_is_on_the_site() -> None:
+    told = "".join((DOCS / name).read_text(encoding="utf-8") for name in ("benchmarks.md", "torture.md"))
+    made = {path.name for path in (DOCS.parent / "benchmarks").glob("*.md")}
+    assert made == set(re.findall(r"\.\./benchmarks/(\w+\.md)", told))
+
+
 # --- what is drawn ---------------------------------------------------------------------------------------------------
 
 

@@ -137,10 +137,3 @@ def test_what_nothing_here_uses_yet_is_not_offered(machine: Machine) -> None:
 )
 def test_sizes_in_words(size: int, words: str) -> None:
     assert doctor.bytes_in_words(size) == words
-
-
-def test_advice_shows_itself_in_a_notebook_as_print_does() -> None:
-    from IPython.lib.pretty import pretty
-
-    found = alongside.advise(abs, range(5))
-    assert pretty(found) == str(found)  # type: ignore[no-untyped-call]
