@@ -23,7 +23,10 @@ release = version = alongside.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
-suppress_warnings = ["myst.xref_missing"]  # links of included files; tests/test_documents.py checks every link
+suppress_warnings = [
+    "myst.xref_missing",  # links of files that are included here; tests/test_documents.py checks every link
+    "myst.header",  # headings of included tables
+]
 exclude_patterns = ["generated"]  # parts, included by pages
 
 default_role = "code"
