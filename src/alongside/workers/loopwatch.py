@@ -73,22 +73,22 @@ class LoopWatch:
 
     def _look_on(self) -> None:
         """Whenever the beat is overdue: is it the same coroutine all the while?"""
-        suspect, since = 0, 0.0
+        suspect: FrameType | None = None
+        since = 0.0
         while not self._closed.wait(BEAT):
             now = monotonic()
             if now < self._due:
-                suspect = 0
+                suspect = None
                 continue
             seen, place = at_work(self._watched)
-            if seen != suspect:
+            if seen is not suspect:  # kept, not its id: the next call's frame may come to lie at the same address
                 suspect, since = seen, now
             elif place is not None and now - since > LONG:
                 self._found = place, since
 
 
-def at_work(thread: int) -> tuple[int, Place | None]:
-    """Which call of the user's outermost code is on this thread's stack (a number that tells it from others), and
-    where in it; 0 and None where there is none."""
+def at_work(thread: int) -> tuple[FrameType | None, Place | None]:
+    """The frame of the user's outermost code on this thread's stack, and where in it that is; or nothing."""
     frame: FrameType | None = sys._current_frames().get(thread)
     outermost: FrameType | None = None
     while frame is not None:
@@ -98,9 +98,9 @@ def at_work(thread: int) -> tuple[int, Place | None]:
             break
         frame = frame.f_back
     if outermost is None:
-        return 0, None
+        return None, None
     code = outermost.f_code
-    return id(outermost), Place(code.co_qualname, code.co_filename, outermost.f_lineno)
+    return outermost, Place(code.co_qualname, code.co_filename, outermost.f_lineno)
 
 
 def _is_the_users(frame: FrameType) -> bool:
