@@ -6,6 +6,7 @@ Owns no test. Nothing here waits for a length of time: `until` looks at a condit
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -135,9 +136,9 @@ class Program:
         return self.process.pid
 
     def reads(self, line: str) -> None:
-        """Wait for a line of its output."""
+        """Wait for a line of its output, whichever task wrote it."""
         assert self.process.stdout is not None
-        got = self.process.stdout.readline().strip()
+        got = re.sub(r"^\[task \d+\] ", "", self.process.stdout.readline().strip())
         if got != line:
             self.process.kill()
             out, err = self.process.communicate()

@@ -30,7 +30,7 @@ from alongside.core.lines import Lines
 from alongside.core.losses import Place, aftermath, charged, lost, suspects, with_index
 from alongside.core.model import Attempt, Batch, Block, Delivery, Failure, Fault, Part, slot_name
 from alongside.core.ordering import Ordering
-from alongside.core.policy import CRITICAL, LOOK_AT_MEMORY, TIGHT, Policy
+from alongside.core.policy import BARREN, CRITICAL, LOOK_AT_MEMORY, TIGHT, Policy
 from alongside.core.retry import Uniform
 from alongside.core.roster import Flight, Roster, Worker
 from alongside.exceptions import InternalError
@@ -184,7 +184,7 @@ class Coordinator:
             self._roster.suspect(worker, self._backlog.suspicious)
         for flight in reversed(worker.flights.values()):
             self._recover(worker, flight, culprits, event)
-        if self._barren > 3 + 2 * self.crew.max_workers:
+        if self._barren > BARREN + 2 * self.crew.max_workers:
             self._finish(lost(event.death))
 
     def _on_unfit(self, event: ev.Unfit) -> None:
