@@ -190,7 +190,7 @@ def test_long_items_and_many_lines_of_error_become_one_line(inside: Call) -> Non
     [
         ("tools:sqare", "'tools' has no function 'sqare'. Did you mean square?"),
         ("tools:zzz", "It has "),
-        ("tool:square", "There is no module 'tool'. Did you mean tools"),
+        ("tool:square", "There is no module 'tool'. Did you mean "),  # `toolz` may be installed
         ("tools.square", "Did you mean tools:square?"),
         ("tools.py", "names no function"),
         ("tool.py:square", "There is no file 'tool.py'. Did you mean tools.py?"),
