@@ -78,9 +78,11 @@ def test_a_crash_is_charged_to_the_coroutine_that_caused_it(how: str, retries: i
     assert max(executions(tally).values()) <= 12 * (retries + 1), "halving finds the culprit in a few losses"
 
 
-def test_a_worker_killed_from_outside_charges_nobody(tmp_path: Path) -> None:
+def test_a_worker_killed_from_outside_charges_one_at_most(tmp_path: Path) -> None:
+    """The one whose step ran at that moment, if there was one: nothing can tell that it was not the culprit."""
     gate, tally = str(tmp_path / "gate"), str(tmp_path / "tally")
-    results = alongside.imap(partial(wait_for, gate, tally), range(40), backend="processes")
+    task = partial(wait_for, gate, tally)
+    results = alongside.imap(task, range(40), backend="processes", retries=1, backoff=0)
     pid = next(results)
     os.kill(pid, signal.SIGKILL)
     Path(gate).touch()
