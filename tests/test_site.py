@@ -121,7 +121,7 @@ def test_the_picture_shows_every_state_and_every_move(drawn: Any) -> None:
     moves = drawn.moves()
     assert set(moves) == set(drawn.MOVES.values())
     assert moves["in flight", "settled"] == ["Finished", "Lost"]
-    assert moves["in flight", "ready"] == ["Lost"]
+    assert moves["in flight", "ready"] == ["Lost", "Returned"]
     assert moves["ready", "settled"] == [drawn.ALWAYS]
     assert all(f">{state}</text>" in picture for state in drawn.STATES)
     assert picture.count("marker-end") == len(moves)
