@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 
 import pytest
+from tqdm import tqdm
 
 from alongside.core.options import Options
 from alongside.core.retry import Backoff
@@ -54,3 +55,9 @@ def test_a_slip_of_the_pen_is_told_the_right_name(name: str) -> None:
 def test_options_cannot_be_changed_afterwards() -> None:
     with pytest.raises(AttributeError):
         Options().retries = 5  # type: ignore[misc]  # that is what is tested
+
+
+def test_a_bar_of_tqdm_is_taken_as_it_is() -> None:
+    """It compares itself only with other bars: asking whether it equals True raises."""
+    with tqdm(disable=True) as bar:
+        assert Options(progress=bar).progress is bar

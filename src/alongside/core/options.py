@@ -108,7 +108,9 @@ class Options:
                 )
 
     def _check_callables(self) -> None:
-        if self.progress not in (True, False, None) and not callable(getattr(self.progress, "update", None)):
+        # not `in (True, ...)`: a bar compares itself with other bars, and raises for anything else
+        plain = self.progress is None or isinstance(self.progress, bool)
+        if not plain and not callable(getattr(self.progress, "update", None)):
             raise OptionError(
                 f"progress={self.progress!r} is not True, False, or an object with update(n), as tqdm's are."
             )
