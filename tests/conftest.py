@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import re
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,10 @@ from typing import Any
 import pytest
 
 os.environ["ALONGSIDE_CACHE_DIR"] = ""  # what was measured here before must not decide a test
+
+# A shell ignores SIGINT in what it runs in the background, and every program started from there inherits that: the
+# programs that tests interrupt would not notice. A handler, unlike "ignored", does not outlive exec.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SETTLE = 2.0
 """Seconds at most in which what is ending may end; nothing is waited for where nothing is left."""
@@ -116,6 +121,13 @@ def _left_behind(threads: set[str], processes: set[int], before: dict[int, str])
     told += [f"processes {sorted(more_processes)}"] if more_processes else []
     told += [f"descriptors {more_files}"] if more_files else []
     return ", ".join(told)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def only_its_own_garbage() -> None:
+    """A collection looks at what a module's tests made; what was there before would cost tens of times more."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
