@@ -1,255 +1,30 @@
-"""The composition root: puts options, input, coordinator, backend and consumer together for one run.
+"""The composition root of `map`, `imap`, `run`, `gather`, and of executors: how a call becomes a run, and its results.
 
-Owns how a call becomes a run. Loaded only when a run needs more than a plain loop. Must never schedule, measure or
-execute anything itself.
+Owns which composition a call needs, and what is given back of it. Loaded only when a run needs more than a plain loop.
+Must never schedule, measure or execute anything itself.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from alongside import backends
-from alongside.compose_plan import base_facts, candidates, fitted
-from alongside.core.choose import Plan, Wishes
-from alongside.core.coordinator import Coordinator
-from alongside.core.events import Finish
-from alongside.core.lanes import as_asked, with_loops
-from alongside.core.lines import Call
-from alongside.core.model import Block, Delivery, Job, size
+from alongside.composition import Composition, Deliver, Fn
+from alongside.core.model import Block, Delivery, size
 from alongside.core.options import Options
-from alongside.core.policy import Policy, of_one, of_several
 from alongside.exceptions import OptionError
-from alongside.observe.watchers import timeline_of, watchers
-from alongside.runtime import calibration, machine
-from alongside.runtime.calibration import Listener
 from alongside.runtime.callables import is_coroutine_function
-from alongside.runtime.driver import Driver
-from alongside.runtime.fitting import free_memory
 from alongside.runtime.interrupts import shielded
 from alongside.runtime.lazy import Lazy
-from alongside.runtime.loop import name_task
-from alongside.runtime.pilot import Pilot, first_plan, pilot_of_coroutines
 from alongside.runtime.results import Run, Stats, Values
-from alongside.runtime.review import Review, cpu_clock
 from alongside.runtime.source import Source
 from alongside.runtime.stream import Inbox, Stream
-from alongside.runtime.teaching import Teacher
 
 if TYPE_CHECKING:
     from alongside.runtime.pushed import Pushed
     from alongside.runtime.service import Service
-
-Fn = Callable[..., Any]
-Deliver = Callable[[Sequence[Delivery]], None]
-
-
-class Composition:
-    """One run, put together and ready to be driven.
-
-    `endless`: nobody learns or teaches from it.
-    `after`: the plan for what a plain loop has left after so many tasks were `done`.
-    """
-
-    def __init__(
-        self,
-        fn: Fn,
-        source: Source | Pushed,
-        options: Options,
-        deliver: Deliver,
-        *,
-        star: bool = False,
-        ordered: bool = True,
-        eager: bool = True,
-        after: Plan | None = None,
-        done: int = 0,
-        clock: Callable[[], float] = time.monotonic,
-        watched: bool = False,
-        call: Callable[[Any], Call] | None = None,
-        endless: bool = False,
-    ) -> None:
-        coroutine = is_coroutine_function(fn)
-        self.at_home = False
-        self.options = options
-        given = options.initializer, options.initargs, options.timeout, machine.cpu_count()
-        self.job = Job(fn, star, coroutine, *given, tasks_per_worker=options.tasks_per_worker, seed=options.seed)
-        self._deliver = deliver
-        total = None if source.total is None else source.total - done
-        self.pilot: Any
-        plan, self.pilot = (after, None) if after else self._begin(source.total)
-        self.plan, self.planned_at = fitted(plan), time.perf_counter()
-        backend = backends.find(self.plan.backend)(self.plan.max_workers)
-        self.job, crew = with_loops(self.job, backend.crew(), self.plan.slots, self.plan.grows_to)
-        retry = options.retry._replace(asked_for=_asked_for)
-        call = call or (of_several if star else of_one)
-        policy = Policy.of(options, ordered=ordered, eager=eager, total=total, retry=retry, call=call)
-        coordinator = Coordinator(policy, crew, _Jitter(), first_index=done)
-        self.timeline = timeline_of(crew) if watched else None
-        observers = watchers(options.progress, source.total, done, crew, self.timeline)
-        self.review = self._review(total) if options.backend == "auto" and not coroutine else None
-        observers += [self.review] if self.review else []
-        if backend.capabilities.needs_pickling and not endless:
-            observers.append(Listener(self.plan.backend, calibration.ready(backend)))
-        self.teacher = Teacher(fn, options.seed is not None)
-        if options.backend != "auto" and not endless:
-            self.teacher.begins(backend.capabilities, self.plan.max_workers)
-        observers += [self.teacher] if (coroutine or self.teacher.counts) and not endless else []
-        self.driver = Driver(coordinator, backend, self.job, source, self._received, observers, clock, free_memory)
-
-    def consider(self) -> None:
-        """Move the run to a better backend, if the pilot or, later, the review has found one."""
-        self.teacher.speak()
-        if self.driver.finish is not None:
-            return
-        if not self.at_home:
-            self._look_again()
-            return
-        plan = self.pilot.consider()
-        if self.pilot.plan is not None and self.pilot.plan is not self.plan:
-            self.plan, self.planned_at = self.pilot.plan, time.perf_counter()
-        if plan is not None:
-            self.at_home = False
-            self.pilot.close()
-            if self.review is not None:
-                self.review.begin(self.pilot)
-            self._move(plan)
-        elif self.pilot.weighed is not None:
-            self.teacher.stays(self.pilot.weighed)
-
-    def _look_again(self) -> None:
-        if self.review is not None:
-            plan = self.review.consider(self.plan, cpu_clock(self.driver.backend))
-            if plan is not None:
-                self._move(plan)
-
-    def _move(self, plan: Plan) -> None:
-        self.plan, self.planned_at = fitted(plan), time.perf_counter()
-        plan = self.plan
-        backend = backends.find(plan.backend)(plan.max_workers)
-        self.job, crew = with_loops(self.job, backend.crew(), plan.slots, plan.grows_to)
-        self.driver.move(backend, crew, self.job, after=self.job.coroutine and self.options.max_workers is not None)
-        self.teacher.begins(backend.capabilities, plan.max_workers)
-
-    def drive(self) -> Finish:
-        """Run to the end, in this thread or in a loop beside it. Every backend is closed when it returns or raises."""
-        if self.driver.backend.capabilities.in_event_loop:
-            from alongside.runtime.loops import run as run_loop
-
-            run_loop(self.drive_async)
-        else:
-            self._drive()
-        assert self.driver.finish is not None
-        return self.driver.finish
-
-    async def drive_async(self) -> Finish:
-        """As `drive`, in the running event loop."""
-        try:
-            self.driver.open()
-            while self.driver.finish is None:
-                await self.driver.step_async()
-                self.consider()
-            return self.driver.finish
-        finally:
-            await self.driver.close_async()
-
-    def conclude(self) -> None:
-        """After the end: raise what ended the run, if something did; say what there is to learn from it."""
-        raise_if_failed(self.driver.finish)
-        self.teacher.ended()
-
-    def told_plan(self) -> Plan:
-        """The plan as it can be told now: a run that is over before there was anything to decide was a plain loop."""
-        undecided = self.at_home and self.pilot is not None and self.pilot.plan is None and not self.job.coroutine
-        if undecided and self.driver.finish is not None:
-            return self.plan._replace(
-                reasons=("it was over before anything but a plain loop could have been worth it.",)
-            )
-        growth = self.driver.coordinator.growth
-        return self.plan._replace(reasons=(*self.plan.reasons, growth.story)) if growth else self.plan
-
-    def close(self) -> None:
-        """Stop what only this run needed."""
-        if self.pilot is not None:
-            self.pilot.close()
-
-    # ---------------------------------------------------------------------------------------------------- inside
-
-    def _begin(self, total: int | None) -> tuple[Plan, Any]:
-        options = self.options
-        if options.backend != "auto":
-            return self._as_asked(), None
-        facts = base_facts(self.job.cpus)._replace(coroutine=self.job.coroutine)
-        wishes = self._wishes()
-        able = candidates()
-        plan = first_plan(facts, able, wishes)
-        self.at_home = not wishes.memory_limit
-        kind = pilot_of_coroutines() if facts.coroutine else Pilot
-        return plan, kind(able, wishes, facts, self.job.fn, total, self._get_ahead) if self.at_home else None
-
-    def _review(self, total: int | None) -> Review:
-        return Review(candidates(), self._wishes(), base_facts(self.job.cpus), total)
-
-    def _wishes(self) -> Wishes:
-        options = self.options
-        return Wishes(options.max_workers, options.timeout is not None, options.memory_limit is not None)
-
-    def _get_ahead(self) -> None:
-        """Have the workers that may soon be wanted got ready while the loop goes on."""
-        for name in backends.names():
-            prepare = getattr(backends.find(name), "prepare", None)
-            if prepare is not None:
-                prepare(self.job.fn)
-
-    def _as_asked(self) -> Plan:
-        """The user's own choice; processes get a worker per CPU this process may use, not per CPU of the machine."""
-        able = backends.find(self.options.backend).capabilities
-        if self.options.memory_limit is not None and not able.killable:
-            raise OptionError(
-                f"memory_limit needs workers that can be ended one by one, which {self.options.backend!r} has not: "
-                "use backend='processes', or leave backend='auto'."
-            )
-        workers, slots = as_asked(self.options.max_workers, self.job, able)
-        alone = able.in_event_loop and not self.job.coroutine  # an ordinary function has a pool of a fixed size there
-        grows_to = able.grows_to if workers is None and not alone else 0
-        return Plan(self.options.backend, workers, ("it was asked for.",), slots=slots, grows_to=grows_to)
-
-    def _received(self, deliveries: Sequence[Delivery]) -> None:
-        if self.at_home and self.pilot is not None:
-            for delivery in deliveries:
-                self.pilot.see(delivery)
-        self._deliver(deliveries)
-
-    def _drive(self) -> None:
-        with shielded() as interrupts:
-            try:
-                self.driver.open()
-                interrupts.wake = self.driver.wake
-                while self.driver.finish is None:
-                    interrupts.check()
-                    self.driver.step()
-                    self.consider()
-            finally:
-                interrupts.wake = None
-                with shielded():
-                    self.close()
-                    self.driver.close()
-
-
-def _asked_for(error: BaseException) -> float | None:
-    """How long a server asked to be left alone; loaded when a task has failed."""
-    from alongside.runtime.retry_after import asked_for
-
-    return asked_for(error)
-
-
-class _Jitter:
-    """Randomness for the waits between attempts; `random` costs 5 ms to import, and most runs never retry."""
-
-    def random(self) -> float:
-        from random import random
-
-        return random()
 
 
 def values(fn: Fn, iterables: tuple[Iterable[Any], ...], given: Mapping[str, Any]) -> list[Any]:
@@ -313,15 +88,6 @@ def _values_of(deliveries: Iterable[list[Delivery]], made: Composition, options:
         made.conclude()
     finally:
         made.close()
-
-
-def raise_if_failed(finish: Finish | None) -> None:
-    """Raise what ended the run, if something did, with a note that names the task."""
-    if finish is None or finish.error is None:
-        return
-    if finish.failure is not None:
-        name_task(finish.error, finish.failure.index, finish.failure.item, finish.failure.attempts)
-    raise finish.error
 
 
 def gather(thunks: tuple[Callable[[], Any], ...], given: Mapping[str, Any]) -> tuple[Any, ...]:

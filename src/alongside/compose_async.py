@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from alongside.compose import Composition, Deliver, Fn, checked
+from alongside.compose import checked
+from alongside.composition import Composition, Deliver, Fn
 from alongside.core.model import Block, Delivery
 from alongside.core.options import Options
 from alongside.runtime.callables import is_coroutine_function

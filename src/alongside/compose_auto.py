@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from alongside.compose import Composition, lazily
+from alongside.compose import lazily
 from alongside.compose_plan import base_facts, candidates
+from alongside.composition import Composition
 from alongside.core.choose import Facts, Plan
 from alongside.core.options import Options
 from alongside.runtime import machine
