@@ -109,6 +109,7 @@ async def amap(fn: Callable[..., Any], *iterables: Any, **options: Any) -> list[
     """As `map`, awaited from async code; takes async iterables too. Cancelling it ends what still runs.
 
     Coroutines run in the running event loop; an ordinary function runs beside it, so that the loop is never blocked.
+    A thread cannot be ended: one that is still in the function half a second after the cancelling is let go.
     """
     from alongside import compose_async
 

@@ -7,7 +7,7 @@ is driven in a thread beside the loop, so that the loop is never blocked. Must n
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,12 +17,13 @@ from alongside.core.model import Block, Delivery
 from alongside.core.options import Options
 from alongside.runtime.callables import is_coroutine_function
 from alongside.runtime.feeder import Feeder, is_async
-from alongside.runtime.loops import run_beside
 from alongside.runtime.results import Values
 from alongside.runtime.source import Source
 from alongside.runtime.stream import Inbox, Stream
 from alongside.runtime.stream_async import stream_async
+from alongside.workers.errands import Errands
 from alongside.workers.slots import end_tasks
+from alongside.workers.threadpool import GRACE
 
 
 async def values(fn: Fn, iterables: tuple[Any, ...], given: Mapping[str, Any]) -> list[Any]:
@@ -32,7 +33,11 @@ async def values(fn: Fn, iterables: tuple[Any, ...], given: Mapping[str, Any]) -
         return [value async for value in _stream(fn, iterables, options, ordered=True, eager=True)]
     collect = Values(options.on_error)
     made = Composition(fn, Source(iterables), options, collect, star=len(iterables) > 1)
-    await _beside(made.drive, made)
+    errands = Errands()
+    try:
+        await errands.run(made.drive, partial(_stop, made))
+    finally:
+        errands.close()
     made.conclude()
     return collect.taken()
 
@@ -91,21 +96,22 @@ async def _stream_beside(made: Composition, inbox: Inbox, feeder: Feeder | None)
     """As `stream_async`, driven in a thread."""
     deliveries = iter(Stream(made.driver, inbox, made.consider, pulls=feeder is None))
     tasks = [asyncio.create_task(feeder.feed(made.driver))] if feeder else []
+    errands, stop = Errands(), partial(_stop, made)
     try:
-        while several := await _beside(partial(next, deliveries, None), made):
+        while several := await errands.run(partial(next, deliveries, None), stop):
             yield several
     finally:
         try:
             await end_tasks(tasks)
         finally:
-            await _beside(deliveries.close, made)  # type: ignore[attr-defined]  # a generator
+            await errands.finish(deliveries.close, stop)  # type: ignore[attr-defined]  # a generator
 
 
-async def _beside(work: Callable[[], Any], made: Composition) -> Any:
-    """Run `work` in a thread. If this is cancelled the run is stopped, and the thread waited for."""
+def _stop(made: Composition) -> float | None:
+    """End the run, which is driven in another thread; how many seconds to wait for that (None: until it has ended).
 
-    def stop() -> None:
-        made.driver.stop()
-        made.driver.nudge()
-
-    return await run_beside(work, stop)
+    In a plain loop the thread is in the user's function, which nothing can end.
+    """
+    made.driver.stop()
+    made.driver.nudge()
+    return GRACE if made.driver.backend.capabilities.in_caller else None

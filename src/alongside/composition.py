@@ -206,7 +206,7 @@ class Composition:
                 "use backend='processes', or leave backend='auto'."
             )
         workers, slots = as_asked(self.options.max_workers, self.job, able)
-        alone = able.in_event_loop and not self.job.coroutine  # an ordinary function has a pool of a fixed size there
+        alone = able.in_event_loop and not self.job.coroutine  # an ordinary function has so many threads there
         grows_to = able.grows_to if workers is None and not alone else 0
         return Plan(self.options.backend, workers, ("it was asked for.",), slots=slots, grows_to=grows_to)
 

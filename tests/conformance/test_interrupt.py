@@ -21,6 +21,9 @@ HARD_CAP = 5.0
 
 EVERY = [*backends.names(), "auto"]
 
+ASYNC = "asyncio, async def"
+"""That backend with a coroutine function; by its name alone it is given an ordinary one, like the others."""
+
 PROGRAM = """
 import asyncio, sys, time
 import alongside
@@ -34,22 +37,28 @@ async def wait_later(path):
     await asyncio.sleep(0.001 if path.endswith("0") else 600)
 
 paths = [sys.argv[3] + str(n) for n in range(50)]
-fn = wait_later if sys.argv[1] == "asyncio" else wait
+backend, _, kind = sys.argv[1].partition(", ")
+fn = wait_later if kind else wait
 if sys.argv[2] == "imap":
-    for value in alongside.imap(fn, paths, backend=sys.argv[1], max_workers=2):
+    for value in alongside.imap(fn, paths, backend=backend, max_workers=2):
         pass
 elif sys.argv[2] == "amap":
-    asyncio.run(alongside.amap(fn, paths, backend=sys.argv[1], max_workers=2))
-elif sys.argv[2] == "nested":
+    asyncio.run(alongside.amap(fn, paths, backend=backend, max_workers=2))
+elif sys.argv[2] == "aimap":
+    async def main():
+        async for value in alongside.aimap(fn, paths, backend=backend, max_workers=2):
+            pass
+    asyncio.run(main())
+elif sys.argv[2] in ("nested", "nested ordinary"):
     async def cell():
-        return alongside.map(wait_later, paths, backend=sys.argv[1], max_workers=2)
+        return alongside.map(wait_later if sys.argv[2] == "nested" else wait, paths, backend=backend, max_workers=2)
     loop = asyncio.new_event_loop()
     try:
         loop.run_until_complete(cell())
     finally:
         loop.close()
 else:
-    alongside.map(fn, paths, backend=sys.argv[1], max_workers=2)
+    alongside.map(fn, paths, backend=backend, max_workers=2)
 """
 
 
@@ -105,28 +114,25 @@ def check(program: subprocess.Popen[str], what: str) -> None:
     print(f"{what}: ended {took:.2f} s after the signal")
     assert took < HARD_CAP
     # asyncio.run itself shows how it cancelled the main task, in a traceback before the one that counts.
-    assert said.count("Traceback (most recent call last)") == (2 if what.endswith("amap") else 1), said
+    assert said.count("Traceback (most recent call last)") == (2 if what.endswith(("amap", "aimap")) else 1), said
     assert said.rstrip().endswith("KeyboardInterrupt"), said
     assert program.returncode in (1, -signal.SIGINT, 130)
     assert not members_of(program.pid), "a process is left"
 
 
 @pytest.mark.parametrize("to_group", [True, False], ids=["terminal", "parent"])
-@pytest.mark.parametrize("call", ["map", "imap", "amap"])
-@pytest.mark.parametrize("backend", EVERY)
+@pytest.mark.parametrize("call", ["map", "imap", "amap", "aimap"])
+@pytest.mark.parametrize("backend", [*EVERY, ASYNC])
 def test_one_interrupt_ends_the_run(backend: str, call: str, to_group: bool, tmp_path: Path) -> None:
-    if call == "amap" and backend in ("serial", "auto"):
-        pytest.skip(
-            "the function runs in asyncio's own executor, for which asyncio.run waits: nothing can end a thread"
-        )
     with started(backend, call, tmp_path) as program:
         (os.killpg if to_group else os.kill)(program.pid, signal.SIGINT)
         check(program, f"{backend} {call}")
 
 
+@pytest.mark.parametrize("call", ["nested", "nested ordinary"])
 @pytest.mark.parametrize("backend", EVERY)
-def test_an_interrupt_inside_a_running_loop(backend: str, tmp_path: Path) -> None:
+def test_an_interrupt_inside_a_running_loop(backend: str, call: str, tmp_path: Path) -> None:
     """As in a notebook. (Under asyncio.run the first interrupt is asyncio's own and only asks the main task to end.)"""
-    with started(backend, "nested", tmp_path) as program:
+    with started(backend, call, tmp_path) as program:
         os.killpg(program.pid, signal.SIGINT)
         check(program, f"{backend} in a loop")

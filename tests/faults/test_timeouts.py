@@ -112,6 +112,23 @@ def slow_to_unpickle(x: int) -> int:
     return x
 
 
+@pytest.mark.parametrize("backend", ["threads", "asyncio"])
+def test_threads_that_hang_are_replaced(backend: str) -> None:
+    gate = threading.Event()
+
+    def task(x: int) -> int:
+        if x < 4:
+            gate.wait()
+        return x
+
+    try:
+        run = alongside.run(task, range(6), backend=backend, max_workers=2, timeout=0.3)
+    finally:
+        gate.set()
+    assert [failure.index for failure in run.failures] == [0, 1, 2, 3]
+    assert [outcome.value for outcome in run.outcomes[4:]] == [4, 5]
+
+
 class Slow:
     def __reduce__(self) -> tuple[object, ...]:
         return slow_to_unpickle, (1,)

@@ -1,18 +1,20 @@
 """asyncio: one event loop, many coroutines waiting side by side.
 
-Owns nothing but its slots (workers/slots.py), which live in the event loop of the driver. Must never import asyncio
-before it is used: runs of ordinary functions consider this backend too, and that import costs 40 ms.
+Owns nothing but its slots (workers/slots.py), which live in the event loop of the driver, or, for an ordinary function,
+the threads in their place. Must never import asyncio before it is used: runs of ordinary functions consider this
+backend too, and that import costs 40 ms.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from alongside.core.events import Blocked, Crew, Event, Lost, Unfit
 from alongside.core.lanes import SLOTS
 from alongside.core.model import Batch, Death, Job, Running
 from alongside.core.ports import Capabilities
+from alongside.workers.threadpool import ThreadPool
 
 if TYPE_CHECKING:
     from alongside.workers.loopwatch import Place
@@ -31,7 +33,7 @@ class AsyncioBackend:
         grows_to=1000,
         task_seconds=0.00001,
     )
-    _slots: Slots
+    _slots: Slots | _Threads
 
     def __init__(self, max_workers: int | None = None) -> None:
         self._limit = max_workers or SLOTS
@@ -44,20 +46,19 @@ class AsyncioBackend:
         from alongside.workers.slots import Slots
 
         self._job = job
-        self._slots = Slots(job, self._limit)
-        self._watch = LoopWatch(self._kept) if job.coroutine else None
         self._events: list[Event] = []
         self._worker = 0
+        self._slots = Slots(job, self._limit) if job.coroutine else _Threads(job, self._limit, self._unfit)
+        self._watch = LoopWatch(self._kept) if job.coroutine else None
 
     def hire(self, worker: int) -> None:
         self._worker = worker
-        if self._job.initializer is None:
+        if self._job.initializer is None or not self._job.coroutine:  # threads each call it themselves
             return
         try:
             self._job.initializer(*self._job.initargs)
         except Exception as error:
-            self._events.append(Unfit(worker, error))
-            self.wake()
+            self._unfit(error)
 
     def dispatch(self, worker: int, batch: Batch) -> None:
         self._slots.add(batch)
@@ -97,7 +98,48 @@ class AsyncioBackend:
         self._events.append(Blocked(self._worker, *place, seconds))
         self.wake()
 
+    def _unfit(self, error: BaseException) -> None:
+        self._events.append(Unfit(self._worker, error))
+        self.wake()
+
     async def close_async(self) -> None:
         if self._watch is not None:
             self._watch.close()
         await self._slots.close()
+
+
+class _Threads:
+    """What the slots are for coroutines, threads are for an ordinary function: it would block the loop.
+
+    Why not the loop's executor: nothing can end a thread, and whoever closes an executor waits for it. The pool lets
+    its threads go.
+    """
+
+    def __init__(self, job: Job, limit: int, unfit: Callable[[BaseException], None]) -> None:
+        import asyncio
+
+        self._loop = asyncio.get_running_loop()
+        self._bell = asyncio.Event()
+        self._pool = ThreadPool(job, limit, self.wake, unfit)
+        self.add, self.resize, self.finished = self._pool.add, self._pool.resize, self._pool.finished
+        self.cancel = self._pool.let_go
+
+    def wake(self) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._bell.set)
+        except RuntimeError:
+            return  # the loop has been closed: nobody listens any more
+
+    async def sleep(self, timeout: float | None) -> None:
+        from alongside.workers.slots import rung
+
+        self._pool.staff()
+        await rung(self._bell, self._pool.patience(timeout))
+        self._pool.expire()
+
+    async def close(self) -> None:
+        """Let the threads go; the loop goes on while those are waited for that are about to end."""
+        from alongside.workers.errands import Errands
+
+        self._pool.let_go()
+        await Errands().finish(self._pool.close, lambda: None)

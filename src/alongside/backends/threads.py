@@ -7,7 +7,6 @@ cannot end: a thread whose task is overdue is let go (its late result is dropped
 from __future__ import annotations
 
 import _queue as queue  # not `queue`: a file of that name may lie in the folder of a script
-import time
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
@@ -15,7 +14,7 @@ from alongside.core.events import Crew, Event, Lost, Unfit
 from alongside.core.model import Batch, Death, Job, Running
 from alongside.core.ports import Capabilities
 from alongside.workers.accounts import own_busy_seconds
-from alongside.workers.threadpool import HARVEST, ThreadPool
+from alongside.workers.threadpool import ThreadPool
 
 GATHER = 0.002
 """Seconds that a finished task may wait for company while others wait for a thread."""
@@ -45,11 +44,6 @@ class ThreadsBackend:
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._pool = ThreadPool(job, self._limit, self.wake, self._unfit)
         self._worker = 0
-        self._seeded = job.seed is not None
-        if self._seeded:
-            from alongside.workers import seeding
-
-            seeding.exchange(job.fn)
 
     def hire(self, worker: int) -> None:
         self._worker = worker
@@ -80,7 +74,7 @@ class ThreadsBackend:
 
     def wait(self, timeout: float | None) -> Sequence[Event]:
         self._pool.staff()
-        events = self._told(self._patience(timeout))
+        events = self._told(self._pool.patience(timeout))
         if self._pool.backed_up:
             events += self._told(GATHER)
         self._pool.expire()
@@ -91,22 +85,9 @@ class ThreadsBackend:
 
     def close(self) -> None:
         self._pool.close()
-        if self._seeded:
-            from alongside.workers import seeding
-
-            seeding.exchange_back()
 
     def _unfit(self, error: BaseException) -> None:
         self._events.put(Unfit(self._worker, error))
-
-    def _patience(self, timeout: float | None) -> float | None:
-        """Seconds to wait at most: a task may become overdue, or finish where it is not told of."""
-        times = [] if timeout is None else [timeout]
-        if self._pool.hoards:
-            times.append(HARVEST)
-        if (deadline := self._pool.next_deadline()) is not None:
-            times.append(max(0.0, deadline - time.monotonic()))
-        return min(times, default=None)
 
     def _told(self, timeout: float | None) -> list[Event]:
         """What happened beside results, as soon as the bell rings: nothing after `timeout` seconds."""

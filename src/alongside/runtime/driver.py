@@ -15,13 +15,16 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from alongside.core import events as ev
 from alongside.core.coordinator import Coordinator
 from alongside.core.model import Delivery, Job, Running
 from alongside.core.ports import AsyncBackend, Backend, Observer, RecallingBackend, Resizable
 from alongside.runtime.interrupts import let_in
+
+if TYPE_CHECKING:
+    from alongside.workers.errands import Errands
 
 HEARTBEAT = 0.2
 """Seconds that a wait lasts at most. A signal that comes just before a wait begins does not end it: Python's handler
@@ -69,6 +72,7 @@ class Driver:
         self._homes: dict[int, Backend] = {}
         self._opened: list[Backend] = []
         self._lingering: list[Backend] = []
+        self._errands: Errands | None = None
         self.wanted = 0
         self.pumped = False
         """Whether someone else pulls the input, so that `pump` need not hurry back for it."""
@@ -150,6 +154,8 @@ class Driver:
                 else:
                     backend.close()
         finally:
+            if self._errands is not None:
+                self._errands.close()
             self._close_observers()
 
     # ------------------------------------------------------------------------------------------------- the loop
@@ -193,9 +199,11 @@ class Driver:
         """Wait for events without blocking the loop: of a backend that does not live in it, in a thread beside it."""
         if backend.capabilities.in_event_loop:
             return await cast(AsyncBackend, backend).wait_async(timeout)
-        from alongside.runtime.loops import run_beside
+        if self._errands is None:
+            from alongside.workers.errands import Errands
 
-        return await run_beside(partial(backend.wait, timeout), backend.wake)
+            self._errands = Errands()
+        return await self._errands.run(partial(backend.wait, timeout), backend.wake)
 
     def pull(self) -> None:
         """Take items from the input, if the coordinator wants any. In the caller's own thread."""

@@ -42,7 +42,6 @@ class Slots:
         self._surplus = 0
         """How many slots are to end, since there may be fewer."""
         self._context = contextvars.copy_context()
-        self._executor: Any = None
         self._call = self._how_to_call(job)
         self._marked = marked
         self._seed = job.seed
@@ -93,16 +92,7 @@ class Slots:
 
     async def sleep(self, timeout: float | None) -> None:
         """Until something changed, or `timeout` seconds."""
-        if timeout is not None and timeout <= 0:
-            await asyncio.sleep(0)
-        elif not self.changed.is_set():
-            alarm = None if timeout is None else self._loop.call_later(timeout, self.changed.set)
-            try:
-                await self.changed.wait()
-            finally:
-                if alarm is not None:
-                    alarm.cancel()
-        self.changed.clear()
+        await rung(self.changed, timeout)
 
     def cancel(self) -> None:
         """Cancel what runs; drop what waits."""
@@ -121,8 +111,6 @@ class Slots:
             self._let_go()
 
     def _let_go(self) -> None:
-        if self._executor is not None:
-            self._executor.shutdown(wait=False, cancel_futures=True)
         if self._seed is not None:
             from alongside.workers import seeding
 
@@ -155,8 +143,6 @@ class Slots:
             error: BaseException | None = None
             try:
                 value = await (call(item) if marked is None else marked(batch, offset, call(item)))
-                if type(value) is _Held:
-                    value, error = None, value.error
             except asyncio.CancelledError as cancelled:
                 if (task := asyncio.current_task()) is not None and task.cancelling():
                     raise
@@ -181,25 +167,13 @@ class Slots:
     # ------------------------------------------------------------------------------------------- how to call
 
     def _how_to_call(self, job: Job) -> Callable[[Any], Awaitable[Any]]:
-        call = _starred(job.fn, job.star) if job.coroutine else self._in_threads(job)
+        call = _starred(job.fn, job.star)
         if job.seed is not None:
             from alongside.workers import seeding
 
             seeding.exchange(job.fn)
             call = seeding.side_by_side(call, job.seed)
         return call if job.timeout is None else _limited(call, job.timeout)
-
-    def _in_threads(self, job: Job) -> Callable[[Any], Awaitable[Any]]:
-        """An ordinary function would block the loop: run it in threads of its own."""
-        from concurrent.futures import ThreadPoolExecutor
-
-        self._executor = ThreadPoolExecutor(self._limit, thread_name_prefix="alongside-asyncio")
-
-        def call(item: Any) -> Awaitable[Any]:
-            args: Sequence[Any] = item if job.star else (item,)
-            return self._loop.run_in_executor(self._executor, contextvars.copy_context().run, _held, job.fn, args)
-
-        return call
 
 
 async def end_tasks(tasks: Sequence[asyncio.Task[Any]]) -> None:
@@ -219,18 +193,18 @@ async def end_tasks(tasks: Sequence[asyncio.Task[Any]]) -> None:
         raise cancelled
 
 
-class _Held:
-    """A StopIteration on its way out of a thread: no future can carry it as an exception."""
-
-    def __init__(self, error: StopIteration) -> None:
-        self.error = error
-
-
-def _held(fn: Callable[..., Any], args: Sequence[Any]) -> Any:
-    try:
-        return fn(*args)
-    except StopIteration as error:
-        return _Held(error)
+async def rung(bell: asyncio.Event, timeout: float | None) -> None:
+    """Wait until the bell has been rung, or `timeout` seconds; then it is as if it had not been."""
+    if timeout is not None and timeout <= 0:
+        await asyncio.sleep(0)
+    elif not bell.is_set():
+        alarm = None if timeout is None else asyncio.get_running_loop().call_later(timeout, bell.set)
+        try:
+            await bell.wait()
+        finally:
+            if alarm is not None:
+                alarm.cancel()
+    bell.clear()
 
 
 def _starred(fn: Callable[..., Awaitable[Any]], star: bool) -> Callable[[Any], Awaitable[Any]]:

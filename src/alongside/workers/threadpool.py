@@ -132,6 +132,11 @@ class ThreadPool:
         self._rung = False
         self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._threads: dict[int, Puller] = {}
+        self._exchanged = job.seed is not None
+        if self._exchanged:
+            from alongside.workers import seeding
+
+            seeding.exchange(job.fn)
 
     # -------------------------------------------------------------------------------- from the driver's side
 
@@ -166,12 +171,21 @@ class ThreadPool:
         """Whether more waits than threads are free, so that finished tasks may wait for company."""
         return self._waiting > 0
 
+    def patience(self, timeout: float | None) -> float | None:
+        """Seconds to wait at most for the bell: a task may become overdue, or finish where it is not told of."""
+        times = [] if timeout is None else [timeout]
+        if self.hoards:
+            times.append(HARVEST)
+        if (deadline := self._next_deadline()) is not None:
+            times.append(max(0.0, deadline - time.monotonic()))
+        return min(times, default=None)
+
     @property
     def hoards(self) -> bool:
         """Whether a thread may have finished tasks that it does not hand over by itself before its span ends."""
         return any(thread.hoards for thread in list(self._threads.values()))
 
-    def next_deadline(self) -> float | None:
+    def _next_deadline(self) -> float | None:
         """When the earliest attempt is overdue (monotonic seconds)."""
         timeout = self.job.timeout
         since = [thread.page[SINCE] for thread in list(self._threads.values()) if thread.page[OFFSET]]
@@ -199,8 +213,8 @@ class ThreadPool:
                 self._relieve(thread)
         return self.gathering.events(worker)
 
-    def close(self) -> None:
-        """Let go of every thread; wait a moment for those that still have something in hand."""
+    def let_go(self) -> list[Puller]:
+        """Let go of every thread: each ends after what it has in hand, of which nothing is kept."""
         with self._starting:
             threads = list(self._threads.values())
         with self._lock:
@@ -210,12 +224,22 @@ class ThreadPool:
                 thread.let_go = thread.runner.stopped = True
         for _ in threads:
             self._bell.put(None)
+        return threads
+
+    def close(self) -> None:
+        """Let go of every thread; wait a moment for those that still have something in hand."""
+        threads = self.let_go()
         deadline = time.monotonic() + GRACE
         for thread in threads:
             if thread.thread is not threading.current_thread():
                 thread.thread.join(max(0.0, deadline - time.monotonic()))
         self.ring = self.failed = _nothing
         self._threads.clear()  # each of them knows this pool, and through it the function
+        if self._exchanged:
+            from alongside.workers import seeding
+
+            self._exchanged = False
+            seeding.exchange_back()
 
     # --------------------------------------------------------------------------------- from the threads' side
 
