@@ -95,7 +95,7 @@ def _awaited(fn: Fn, items: Iterator[Any], star: bool, base: Facts) -> Facts:
 
     from alongside.runtime import loops
 
-    pilot = CoroutinePilot(candidates(), Wishes(), base, fn, base.tasks_left, lambda: None)
+    pilot = CoroutinePilot(candidates(), Wishes(), base, fn, base.tasks_left)
 
     async def lane(until: float) -> None:
         for item in items:

@@ -43,10 +43,9 @@ class Tally(NamedTuple):
     delayed: float
 
 
-class Pilot:
-    """Decides, while a plain loop goes on, whether to go on in it.
-
-    It counts for itself what the loop spends (`see`), or reads it from a `Stopwatch` (`of_loop`).
+class AnyPilot:
+    """What the pilots of a loop and of coroutines have in common: what they are given, one sample that they can weigh,
+    and the plan they have made of it.
     """
 
     def __init__(
@@ -63,23 +62,68 @@ class Pilot:
         self._base = base
         self._fn = fn
         self._total = total
-        self._began = (perf_counter(), thread_time(), process_time(), run_delay())
-        self._next_look = PATIENCE
-        self._watcher: Watcher | None = None
-        self._weight: Weight | None = None
-        self._sample: tuple[Any, Any] | None = None
-        self._seen = base.tasks_seen
         self._prepare = prepare
-        self._prepared = False
+        self._seen = base.tasks_seen
+        self._sample: tuple[Any, Any] | None = None
+        self._weight: Weight | None = None
         self.plan: Plan | None = None
         self.weighed: Facts | None = None
         """The facts behind the plan."""
+        self._begin()
+
+    def _begin(self) -> None:
+        """Set the clocks."""
+        raise NotImplementedError
 
     def see(self, delivery: Delivery) -> None:
         """Count what has come, and keep one item and its result to weigh."""
         self._seen += len(delivery) if isinstance(delivery, Block) else 1
         if self._sample is None and isinstance(delivery, Block):
             self._sample = delivery.items[0], delivery.values[0]
+
+    def weigh(self, facts: Facts) -> Facts:
+        """The facts with what a task weighs, if there is one to weigh."""
+        if self._weight is None and self._sample is not None:
+            self._weight = Weight()
+            self._weight.measure(self._fn, *self._sample)
+        return facts._replace(**self._weights())
+
+    def _weighed(self, facts: Facts) -> Facts:
+        """The facts for a choice."""
+        return self.weigh(facts)
+
+    def _weights(self) -> dict[str, Any]:
+        weight = self._weight
+        if weight is None:
+            return {}
+        return {
+            "item_bytes": weight.item_bytes,
+            "result_bytes": weight.result_bytes,
+            "pickle_seconds": weight.seconds,
+            "unpicklable": weight.problem,
+        }
+
+    def _left(self, seen: int) -> int | None:
+        return None if self._total is None else max(0, self._total - seen)
+
+    def _chosen(self, facts: Facts) -> Plan:
+        """The plan by these facts, which is noted."""
+        self.weighed = self._weighed(facts)
+        self.plan = choose(self.weighed, self._candidates, self._wishes)
+        return self.plan
+
+
+class Pilot(AnyPilot):
+    """Decides, while a plain loop goes on, whether to go on in it.
+
+    It counts for itself what the loop spends (`see`), or reads it from a `Stopwatch` (`LoopPilot`).
+    """
+
+    def _begin(self) -> None:
+        self._began = (perf_counter(), thread_time(), process_time(), run_delay())
+        self._next_look = PATIENCE
+        self._watcher: Watcher | None = None
+        self._prepared = False
 
     def consider(self) -> Plan | None:
         """The plan to move to, when it is time and the facts say so."""
@@ -99,10 +143,9 @@ class Pilot:
         """What is known now."""
         tally = self._tally()
         seen = max(tally.seen, 1)
-        left = None if self._total is None else max(0, self._total - tally.seen)
         return self._base._replace(
             tasks_seen=tally.seen,
-            tasks_left=left,
+            tasks_left=self._left(tally.seen),
             wall=tally.wall / seen,
             cpu=min(tally.cpu, tally.wall) / seen,
             process_cpu=tally.process_cpu / seen,
@@ -119,13 +162,6 @@ class Pilot:
         """Whether more running would tell more: asks for the GIL to be watched while it goes on."""
         facts = self.facts()
         return facts.waiting >= MOSTLY * facts.wall or self._listened()
-
-    def weigh(self, facts: Facts) -> Facts:
-        """The facts with what a task weighs, if there is one to weigh."""
-        if self._weight is None and self._sample is not None:
-            self._weight = Weight()
-            self._weight.measure(self._fn, *self._sample)
-        return facts._replace(**self._weights())
 
     def close(self) -> None:
         """Stop measuring."""
@@ -155,24 +191,12 @@ class Pilot:
 
     def _better(self, facts: Facts) -> Plan | None:
         """The plan by these facts, if it is anything but the loop."""
-        self.weighed = self._weighed(facts)
-        self.plan = choose(self.weighed, self._candidates, self._wishes)
-        return None if self._candidates[self.plan.backend].in_caller else self.plan
+        plan = self._chosen(facts)
+        return None if self._candidates[plan.backend].in_caller else plan
 
     def _heard(self) -> dict[str, Any]:
         watcher = self._watcher
         return {"gil_held": watcher.held, "lateness": watcher.lateness} if watcher else {}
-
-    def _weights(self) -> dict[str, Any]:
-        weight = self._weight
-        if weight is None:
-            return {}
-        return {
-            "item_bytes": weight.item_bytes,
-            "result_bytes": weight.result_bytes,
-            "pickle_seconds": weight.seconds,
-            "unpicklable": weight.problem,
-        }
 
     def _listened(self) -> bool:
         if self._watcher is None:

@@ -6,14 +6,12 @@ be called from another thread than the loop's.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from time import monotonic, thread_time
-from typing import Any
 
-from alongside.core.choose import Candidates, Facts, Plan, Wishes, choose
+from alongside.core.choose import Facts, Plan
 from alongside.core.model import Block, Delivery
 from alongside.runtime.clocks import run_delay
-from alongside.runtime.probe import Weight
+from alongside.runtime.pilot import AnyPilot
 from alongside.workers.loopwatch import LoopWatch
 
 FIRST_LOOK = 0.05
@@ -26,44 +24,21 @@ WORTH = 0.1
 """Seconds in which the tasks left would keep the loop, for other loops to be worth a thought."""
 
 
-class CoroutinePilot:
+class CoroutinePilot(AnyPilot):
     """Decides, between two steps of the driver, whether to go on in one loop."""
 
-    def __init__(
-        self,
-        candidates: Candidates,
-        wishes: Wishes,
-        base: Facts,
-        fn: Callable[..., Any],
-        total: int | None,
-        prepare: Callable[[], None],
-    ) -> None:
-        self._candidates = candidates
-        self._wishes = wishes
-        self._base = base
-        self._fn = fn
-        self._total = total
-        self._prepare = prepare
+    def _begin(self) -> None:
         self._watch: LoopWatch | None = None
         self._began = (0.0, 0.0, 0.0)
         self._next_look = FIRST_LOOK
-        self._seen = 0
         self._seconds = 0.0
-        self._sample: tuple[Any, Any] | None = None
-        self._weight: Weight | None = None
-        self.plan: Plan | None = None
-        self.weighed: Facts | None = None
 
     def see(self, delivery: Delivery) -> None:
-        """Count what has come, and keep one item and its result to weigh."""
-        if isinstance(delivery, Block):
-            self._seen += len(delivery)
-            each = delivery.seconds
-            self._seconds += each * len(delivery) if isinstance(each, float) else sum(each)
-            self._sample = self._sample or (delivery.items[0], delivery.values[0])
-        else:
-            self._seen += 1
-            self._seconds += delivery.seconds
+        """Count also how long they took."""
+        super().see(delivery)
+        each = delivery.seconds
+        tasks = len(delivery) if isinstance(delivery, Block) else 1
+        self._seconds += each * tasks if isinstance(each, float) else sum(each)
 
     def consider(self) -> Plan | None:
         """The plan to move to, when it is time and the facts say so."""
@@ -78,9 +53,8 @@ class CoroutinePilot:
         if self._weight is None:
             self._prepare()
         self._next_look = 2 * (monotonic() - self._began[0])
-        self.weighed = self._weighed(facts)
-        self.plan = choose(self.weighed, self._candidates, self._wishes)
-        return None if self._candidates[self.plan.backend].in_event_loop else self.plan
+        plan = self._chosen(facts)
+        return None if self._candidates[plan.backend].in_event_loop else plan
 
     def facts(self) -> Facts:
         """What is known now. In a loop that others use too, what those do counts as the coroutines' own.
@@ -94,7 +68,7 @@ class CoroutinePilot:
         kept = min(max(used + waited, late), elapsed)
         return self._base._replace(
             tasks_seen=self._seen,
-            tasks_left=None if self._total is None else max(0, self._total - self._seen),
+            tasks_left=self._left(self._seen),
             wall=max(kept, self._seconds * (1.0 - kept / elapsed)) / n,
             cpu=used / n,
             delayed=waited / n,
@@ -105,17 +79,3 @@ class CoroutinePilot:
         """Stop measuring."""
         if self._watch is not None:
             self._watch.close()
-
-    def _weighed(self, facts: Facts) -> Facts:
-        if self._weight is None and self._sample is not None:
-            self._weight = Weight()
-            self._weight.measure(self._fn, *self._sample)
-        weight = self._weight
-        if weight is None:
-            return facts
-        return facts._replace(
-            item_bytes=weight.item_bytes,
-            result_bytes=weight.result_bytes,
-            pickle_seconds=weight.seconds,
-            unpicklable=weight.problem,
-        )
