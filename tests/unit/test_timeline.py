@@ -168,7 +168,7 @@ def test_failures_stay_visible_when_the_rest_is_put_together() -> None:
     lanes = Lanes(1 << 20)
     for n in range(10_000):
         lanes.one_after_another("w", [Span(0, 0.001, n, failed=int(n % 1000 == 500))], 0.001 * (n + 1))
-    fewer = coarsened(lanes, 200)
+    fewer = coarsened([(lane.name, lane.spans) for lane in lanes], lanes.grain, 200)
     assert [span.first for lane in fewer for span in lane.spans if span.failed] == list(range(500, 10_000, 1000))
 
 

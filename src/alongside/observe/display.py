@@ -9,7 +9,7 @@ from __future__ import annotations
 from html import escape
 
 from alongside.core.choose import span
-from alongside.observe.lanes import Lane, Lanes, Span, coarsened
+from alongside.observe.lanes import Span, coarsened
 from alongside.observe.record import Record
 
 BARS, LANES, FAILURES = 400, 24, 5
@@ -33,7 +33,7 @@ def _head(record: Record) -> str:
 
 
 def _picture(record: Record) -> str:
-    lanes = _few(record)
+    lanes = coarsened(record.lanes[:LANES], record.grain, BARS)
     if not lanes or not record.seconds:
         return ""
     height = EACH * len(lanes)
@@ -43,14 +43,6 @@ def _picture(record: Record) -> str:
         f'<svg role="img" aria-label="{label}" viewBox="0 0 {WIDTH} {height}" preserveAspectRatio="none" '
         f'style="width:100%;height:{height}px;margin:4px 0;background:rgba(128,128,128,.12)">{bars}</svg>'
     )
-
-
-def _few(record: Record) -> list[Lane]:
-    whole = Lanes(1 << 30)
-    whole.grain = record.grain
-    for name, spans in record.lanes[:LANES]:
-        whole.take(name, [Span(*fields) for fields in spans])
-    return list(coarsened(whole, BARS))
 
 
 def _bar(one: Span, row: int, seconds: float) -> str:

@@ -10,7 +10,7 @@ from html import escape
 from typing import Any
 
 from alongside.core.choose import span as in_words
-from alongside.observe.lanes import Lane, Lanes, Span, coarsened
+from alongside.observe.lanes import Lane, Span, coarsened
 from alongside.observe.record import Record
 
 SHOWN = 3000
@@ -30,7 +30,7 @@ def _over_time(record: Record) -> Any:
     """Utilisation, lanes and memory, on one axis of time so that zooming into one zooms into all."""
     from plotly.subplots import make_subplots
 
-    lanes = shown_lanes(record)
+    lanes = coarsened(record.lanes[:LANES_SHOWN], record.grain, SHOWN)
     heights = _heights(len(lanes), bool(record.memory))
     total = sum(heights)
     shares = [height / total for height in heights]
@@ -64,15 +64,6 @@ def _heights(lanes: int, memory: bool) -> list[int]:
     """Pixels for each of the pictures."""
     each = 24 if lanes <= 24 else 14 if lanes <= 64 else 8
     return [110, max(60, each * lanes), *([110] if memory else [])]
-
-
-def shown_lanes(record: Record) -> list[Lane]:
-    """The lanes with as many spans as can be drawn."""
-    whole = Lanes(1 << 30)
-    whole.grain = record.grain
-    for name, spans in record.lanes[:LANES_SHOWN]:
-        whole.take(name, [Span(*fields) for fields in spans])
-    return list(coarsened(whole, SHOWN))
 
 
 def _add_utilisation(figure: Any, record: Record) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 MOST = 1 << 16
 """Spans that are kept at most: some 15 MB."""
@@ -155,10 +155,10 @@ class Lanes:
         self._failed = sum(bool(span.failed) for lane in self._lanes.values() for span in lane.spans)
 
 
-def coarsened(lanes: Lanes, most: int) -> Lanes:
-    """A copy with at most so many spans: what a page can show."""
+def coarsened(recorded: Iterable[tuple[str, Iterable[tuple[Any, ...]]]], grain: float, most: int) -> list[Lane]:
+    """The lanes of a record, put together with this grain, with at most so many spans: what a page can show."""
     fewer = Lanes(most)
-    fewer.grain = lanes.grain
-    for lane in lanes:
-        fewer.take(lane.name, lane.spans)
-    return fewer
+    fewer.grain = grain
+    for name, spans in recorded:
+        fewer.take(name, [Span(*fields) for fields in spans])
+    return list(fewer)
