@@ -6,7 +6,7 @@ Owns their names and help texts. Must never run anything of the user's.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, Protocol
 
@@ -34,6 +34,11 @@ class Told(Protocol):
     def to_json(self) -> str: ...
 
 
+def opened(inputs: list[str] | None, input_format: Format | None, files: bool, glob: list[str] | None) -> Iterable[Any]:
+    """The items of the input, as the arguments name it."""
+    return open_items(inputs or [], Format.files if files else input_format, glob)
+
+
 @contextmanager
 def with_items(
     func: str, inputs: list[str] | None, input_format: Format | None, files: bool, glob: list[str] | None
@@ -42,7 +47,7 @@ def with_items(
     import alongside
 
     try:
-        items = list(open_items(inputs or [], Format.files if files else input_format, glob))
+        items = list(opened(inputs, input_format, files, glob))
     except BadInput as error:
         raise typer.BadParameter(str(error), param_hint="INPUT") from error
     try:

@@ -18,9 +18,9 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from alongside.cli.arguments import Files, Func, Glob, InputFormat, Inputs
+from alongside.cli.arguments import Files, Func, Glob, InputFormat, Inputs, opened
 from alongside.cli.functions import load
-from alongside.cli.inputs import BadInput, Format, open_items
+from alongside.cli.inputs import BadInput
 from alongside.cli.output import FailedTask, Failures, NotJson, ReaderGone, Results, means, shortened
 from alongside.cli.report import refuse_without_plotly
 from alongside.runtime.callables import name_of
@@ -149,7 +149,7 @@ def command(
     if report is not None:
         refuse_without_plotly("--report")
     fn = load(func)
-    items = open_items(inputs or [], Format.files if files else input_format, glob)
+    items = opened(inputs, input_format, files, glob)
     bar = _bar_is_welcome(output) if progress is None else progress
     options: dict[str, Any] = {"backend": backend, "timeout": timeout, "retries": retries, "max_workers": workers}
     options |= {"batch_size": batch_size, "window": window, "progress": bar}
