@@ -7,12 +7,31 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from alongside.workers.beside import Beside, in_loop
 from alongside.workers.eventloop import new_loop
 
+if TYPE_CHECKING:
+    from alongside.runtime.driver import Driver
+
 T = TypeVar("T")
+
+
+def drive(driver: Driver, opened: Callable[[], None], after: Callable[[], None]) -> None:
+    """Drive a run to its end in a fresh event loop, while others pull its input. `after` is called after each pump."""
+
+    async def to_the_end() -> None:
+        try:
+            driver.open()
+            opened()
+            while driver.finish is None:
+                await driver.pump_async()
+                after()
+        finally:
+            await driver.close_async()
+
+    run(to_the_end)
 
 
 def run(make: Callable[[], Coroutine[Any, Any, T]]) -> T:

@@ -172,9 +172,9 @@ class Service:
         error: BaseException | None = None
         try:
             if self._driver.backend.capabilities.in_event_loop:
-                from alongside.runtime.loops import run as run_loop
+                from alongside.runtime.loops import drive
 
-                run_loop(self._drive_async)
+                drive(self._driver, self._opened.set, self._after)
             else:
                 self._drive()
             error = self._failed or (self._driver.finish.error if self._driver.finish else None)
@@ -201,19 +201,6 @@ class Service:
                 del blocked  # a result must not live on here until something else happens
         finally:
             self._driver.close()
-
-    async def _drive_async(self) -> None:
-        try:
-            self._driver.open()
-            self._opened.set()
-            while self._driver.finish is None:
-                await self._driver.pump_async()
-                self._feed_waiting()
-                self._tell()
-                if self._forsaken and not self._source.closed:
-                    self.finish()
-        finally:
-            await self._driver.close_async()
 
     def _stand_back(self) -> None:
         """Let callers drive, until something is left lying, or they are done."""
@@ -262,9 +249,17 @@ class Service:
 
     def _turn(self, at_most: float = HEARTBEAT) -> None:
         self._driver.pump(at_most)
+        self._serve()
+
+    def _serve(self) -> None:
+        """Give what is wanted, and end where nobody can push any more."""
         self._feed_waiting()
         if self._forsaken and not self._source.closed:
             self.finish()
+
+    def _after(self) -> None:
+        self._serve()
+        self._tell()
 
     def _feed_waiting(self) -> None:
         if self._source.waiting:

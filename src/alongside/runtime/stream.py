@@ -11,6 +11,7 @@ import contextvars
 import threading
 from _queue import Empty, SimpleQueue  # not `queue`: a file of that name may lie in the folder of a script
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from alongside.core import events as ev
 from alongside.core.model import Delivery, size
@@ -102,9 +103,9 @@ class Stream:
             self._driver.on_pull = self._notify
         self._driver.pumped = not self._pulls
         if self._driver.backend.capabilities.in_event_loop:
-            from alongside.runtime.loops import run as run_loop
+            from alongside.runtime.loops import drive
 
-            self._start_pump(lambda: run_loop(self._work_async))
+            self._start_pump(partial(drive, self._driver, self._opened.set, self._consider))
             self._opened.wait()
         else:
             self._driver.open()
@@ -154,16 +155,6 @@ class Stream:
         while self._driver.finish is None:
             self._driver.pump()
             self._consider()
-
-    async def _work_async(self) -> None:
-        try:
-            self._driver.open()
-            self._opened.set()
-            while self._driver.finish is None:
-                await self._driver.pump_async()
-                self._consider()
-        finally:
-            await self._driver.close_async()
 
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
