@@ -25,18 +25,9 @@ import alongside
 from alongside import WorkerLost
 from alongside.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed, wait
 from tests.conftest import wait_until
+from tests.faces.support import square, square_or_die
 
 KINDS = [ProcessPoolExecutor, ThreadPoolExecutor]
-
-
-def square(x: int) -> int:
-    return x * x
-
-
-def square_or_die(x: int) -> int:
-    if x == 7:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return x * x
 
 
 def unfit(_: object = None) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
-import signal
 import subprocess
 import sys
 import warnings
@@ -20,23 +18,7 @@ import alongside.joblib  # noqa: E402
 from alongside import WorkerLost  # noqa: E402
 from alongside.faces.joblib import Flow  # noqa: E402
 from tests.conftest import wait_until  # noqa: E402
-
-
-def square(x: int) -> int:
-    return x * x
-
-
-def square_or_die(x: int) -> int:
-    if x == 7:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return x * x
-
-
-def die_once(path: str, x: int) -> int:
-    if x == 7 and not Path(path).exists():
-        Path(path).touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return x * x
+from tests.faces.support import die_once, square, square_or_die  # noqa: E402
 
 
 def squares(numbers: Any = range(20), **options: Any) -> list[int]:

@@ -22,23 +22,7 @@ import pytest
 import alongside
 from alongside import NotPicklable, WorkerLost
 from tests.conftest import wait_until
-
-
-def square(x: int) -> int:
-    return x * x
-
-
-def square_or_die(x: int) -> int:
-    if x == 7:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return x * x
-
-
-def die_once(path: str, x: int) -> int:
-    if x == 7 and not Path(path).exists():
-        Path(path).touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return x * x
+from tests.faces.support import die_once, square, square_or_die
 
 
 def lock_of(x: int) -> Any:
