@@ -62,6 +62,7 @@ class Engaged:
                 after=plan,
                 done=opening.watch.kept(),
             )
+        self._made.teacher.begins(self._made.driver.backend.capabilities, self._made.plan.max_workers)
         if self._made.review is not None:
             self._made.review.begin(opening.pilot)
         self._may_come_home(eager)
@@ -93,7 +94,7 @@ class Engaged:
 
     def values(self, results: list[Any]) -> list[Any]:
         """Run to the end; the loop's results and those of the rest."""
-        self._teach()
+        self._made.teacher.arrive()
         self._made.drive()
         self._made.conclude()
         results.extend(self._deliver.taken())
@@ -101,16 +102,10 @@ class Engaged:
 
     def stream(self) -> Lazy:
         """The results of the rest, as they are taken."""
-        self._teach()
+        self._made.teacher.arrive()
         return lazily(self._made, self._deliver)
 
     def _may_come_home(self, may: bool) -> None:
         """Home is the caller's thread."""
         if self._made.review is not None:
             self._made.review.may_come_home = may
-
-    def _teach(self) -> None:
-        """In the caller's thread, whose frames tell where alongside was called."""
-        made = self._made
-        made.teacher = Teacher(made.job.fn, seeded=False)
-        made.teacher.begins(made.driver.backend.capabilities, made.plan.max_workers)

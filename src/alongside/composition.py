@@ -45,7 +45,8 @@ class Composition:
     """One run, put together and ready to be driven.
 
     `endless`: nobody learns or teaches from it.
-    `after`: the plan for what a plain loop has left after so many tasks were `done`.
+    `after`: the plan for what a plain loop has left after so many tasks were `done`. Perhaps not made in the caller's
+    thread: its teacher says nothing until it has arrived there.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class Composition:
         observers += [self.review] if self.review else []
         if backend.capabilities.needs_pickling and not endless:
             observers.append(Listener(self.plan.backend, calibration.ready(backend)))
-        self.teacher = Teacher(fn, options.seed is not None)
+        self.teacher = Teacher(fn, options.seed is not None, beside=after is not None)
         if options.backend != "auto" and not endless:
             self.teacher.begins(backend.capabilities, self.plan.max_workers)
         observers += [self.teacher] if (coroutine or self.teacher.counts) and not endless else []

@@ -7,6 +7,7 @@ import random
 import re
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -187,6 +188,22 @@ def test_an_automatic_run_that_leaves_its_loop_says_what_is_lost(said: Said) -> 
     while not said() and time.monotonic() < end:
         alongside.map(keeps, range(60))
     assert said()[0].startswith(f"changes lost: {keeps.__qualname__} appends to the list found")
+
+
+def test_what_begins_beside_the_caller_is_said_at_the_callers_line_once_it_arrives(said: Said) -> None:
+    def beside() -> None:
+        teacher.begins(PROCESSES, 2)
+        teacher.begins(THREADS, 2)
+
+    teacher = Teacher(collect, beside=True)
+    thread = threading.Thread(target=beside)
+    thread.start()
+    thread.join()
+    assert said() == []
+    line = sys._getframe().f_lineno + 2
+    with pytest.warns(AlongsideWarning, match="changes lost: collect appends to the list found") as caught:
+        teacher.arrive()
+    assert [(one.filename, one.lineno) for one in caught] == [(__file__, line)]
 
 
 def test_one_thread_draws_in_order(said: Said) -> None:

@@ -69,12 +69,14 @@ class Teacher:
     `counts`: whether what is sent to its workers is worth counting.
     """
 
-    def __init__(self, fn: Any, seeded: bool = False) -> None:
-        """`seeded`: its tasks have randomness of their own."""
+    def __init__(self, fn: Any, seeded: bool = False, beside: bool = False) -> None:
+        """`seeded`: its tasks have randomness of their own. `beside`: this is not the caller's thread, whose frames
+        tell where alongside was called and seeds were set: what there is to say waits until `arrive`."""
         self._seeded = seeded
         self._fn = fn
         self._name = name_of(fn)
-        self._site = call_site()
+        self._site = None if beside else call_site()
+        self._begun: list[tuple[Capabilities, int | None]] = []
         self._silent = "ALONGSIDE_WORKER" in os.environ
         self._tasks = self._bytes = 0
         self._seconds = 0.0
@@ -84,6 +86,9 @@ class Teacher:
     def begins(self, able: Capabilities, workers: int | None) -> None:
         """Tasks are about to run there: is anything lost or shared that should not be?"""
         self.counts = able.needs_pickling
+        if self._site is None:
+            self._begun.append((able, workers))
+            return
         if self._silent or able.in_caller or able.in_event_loop or (workers == 1 and able.shares_memory):
             return
         if is_harmless(self._fn):
@@ -95,6 +100,12 @@ class Teacher:
             self._say(teaching.changes_lost(self._name, found.changes))
         for draw in found.draws:
             self._about_seeds(draw, processes=not able.shares_memory)
+
+    def arrive(self) -> None:
+        """In the caller's thread at last: say what there is to say of where tasks have begun to run meanwhile."""
+        self._site = call_site()
+        for able, workers in self._begun:
+            self.begins(able, workers)
 
     def stays(self, facts: Facts) -> None:
         """It stays in the loop, by these facts."""
@@ -138,6 +149,7 @@ class Teacher:
             self._say(teaching.shared_seed(self._name, draw, seeded, processes))
 
     def _say(self, lesson: Lesson) -> None:
+        assert self._site is not None
         say(lesson, self._name, self._site)
 
 
