@@ -244,9 +244,9 @@ def _raise_if_failed(finish: Finish | None) -> None:
 
 def _asked_for(error: BaseException) -> float | None:
     """How long a server asked to be left alone; loaded when a task has failed."""
-    from alongside.runtime.retry_after import asked_for
+    from alongside.core.retry_after import asked_for
 
-    return asked_for(error)
+    return asked_for(error, time.time())
 
 
 class _Jitter:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from email.message import Message
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
 
@@ -128,10 +130,27 @@ def test_an_exception(kind: str, tmp_path: Path) -> None:
     run = alongside.run(partial(odd_exception, tally, kind), range(MANY), backend="processes", max_workers=2)
     (failure,) = run.failures
     assert failure.index == ODD_ONE
-    expected = alongside.NotPicklable if kind == "with a lock" else type(EXCEPTIONS[kind]())
-    assert type(failure.exception) is expected
+    assert type(failure.exception) is type(EXCEPTIONS[kind]())
     assert [r for i, r in enumerate(run.results) if i != ODD_ONE] == [x for x in range(MANY) if x != ODD_ONE]
     assert set(executions(tally).values()) == {1}
+
+
+def too_many_requests_at_first(tally: str, x: int) -> int:
+    count(tally, x)
+    if executions(tally)[str(x)] == 1:
+        headers = Message()
+        headers["Retry-After"] = "0"
+        connection: Any = open(tally)  # noqa: SIM115  (the exception keeps it)
+        raise HTTPError("http://localhost", 429, "Too Many Requests", headers, connection)
+    return x
+
+
+def test_an_error_of_a_connection_is_known_by_its_type(tmp_path: Path) -> None:
+    """Such an exception holds its connection, which cannot be sent."""
+    task = partial(too_many_requests_at_first, str(tmp_path / "tally"))
+    run = alongside.run(task, range(4), backend="processes", max_workers=2, retries=1, retry_on=HTTPError, backoff=0)
+    assert run.results == [0, 1, 2, 3]
+    assert [[type(attempt.exception) for attempt in outcome.earlier] for outcome in run.outcomes] == [[HTTPError]] * 4
 
 
 def test_a_function_that_cannot_travel_ends_the_run_and_says_why() -> None:

@@ -12,8 +12,12 @@ import pytest
 
 import alongside
 from alongside.core.retry import PATIENCE, SPREAD
-from alongside.runtime.retry_after import asked_for
+from alongside.core.retry_after import asked_for as asked_for_at
 from alongside.testing import FakeClock, Kills, Raises, Script, rehearse
+
+
+def asked_for(error: BaseException) -> float | None:
+    return asked_for_at(error, time.time())
 
 
 class Response:

@@ -4,25 +4,27 @@ Owns: the form in which exceptions travel, the remote traceback that comes along
 exception cannot travel. Must never: raise because of the exception in hand, call an exception's `__init__`, wrap an
 exception that could have come as itself, or let the size of a chain, traceback or text go unbounded.
 
-An exception is taken apart (class, args, attributes, slots, the fields that C classes keep) and put together again
-with `__new__` alone. *Why not the obvious way*: pickle calls the class with `args`, which fails for every class whose
-`__init__` takes something else, and quietly doubles the message of those that build one. A class that brings its own
-`__reduce__` and the like is asked first; what it gives is tried out before it is sent.
+An exception is taken apart (transport/parts.py) and put together again with `__new__` alone. *Why not the obvious way*:
+pickle calls the class with `args`, which fails for every class whose `__init__` takes something else, and quietly
+doubles the message of those that build one. A class that brings its own `__reduce__` and the like is asked first; what
+it gives is tried out before it is sent. What cannot travel of its parts is left behind, and a note says so: an
+exception of the right type without its socket is worth more than another one.
 """
 
 from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from copyreg import dispatch_table
 from dataclasses import dataclass
 from os import getpid
-from types import GetSetDescriptorType, MemberDescriptorType, SimpleNamespace, TracebackType
+from time import time
+from types import SimpleNamespace, TracebackType
 from typing import Any, Final
 
-from alongside.exceptions import AlongsideError, InternalError, NotPicklable
+from alongside.core.retry_after import told_by
+from alongside.exceptions import InternalError, NotPicklable
 from alongside.transport.explain import explain
+from alongside.transport.parts import Parts, fields_of, has_own_pickling, lightened, name_of, put, skeleton
 from alongside.transport.pickling import dumps, loads
 
 MAX_EXCEPTIONS: Final = 64
@@ -31,31 +33,12 @@ MAX_FRAMES: Final = 60
 MAX_TEXT: Final = 8_000
 """Characters of a traceback, and of a message that is quoted in another one."""
 
-_OWN_PICKLING: Final = frozenset(
-    {"__reduce__", "__reduce_ex__", "__getstate__", "__setstate__", "__getnewargs__", "__getnewargs_ex__"}
-)
-_HEAP_TYPE: Final = 1 << 9
-_DESCRIPTORS: Final = (MemberDescriptorType, GetSetDescriptorType)
-_NOT_SENT: Final[dict[type, tuple[str, ...]]] = {
-    BaseException: ("args",),
-    BaseExceptionGroup: ("message", "exceptions"),
-    AttributeError: ("obj",),  # the interpreter puts the object there whose attribute was missing, of whatever size
-}
-
 
 @dataclass(frozen=True, slots=True)
 class _Ref:
     """Stands for another exception that travels along, by its place among them."""
 
     place: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    kind: type[BaseException]
-    args: tuple[object, ...]
-    attributes: dict[str, object]
-    fields: dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +59,9 @@ class _Node:
     trace: str
     notes: tuple[str, ...]
     body: bytes | _Refusal
+    left_behind: tuple[str, ...]
+    retry_after: float | None
+    """What the server asked for, as told by an exception of which something is left behind."""
     members: tuple[int, ...]
     cause: int | None
     context: int | None
@@ -105,15 +91,16 @@ def decode(data: bytes | bytearray | memoryview) -> BaseException:
     """Return the exception that `encode` made `data` from: same type, args, attributes and notes, plus one note with
     the remote traceback. `__init__` is not called.
 
-    One that cannot be rebuilt here comes as `NotPicklable`, with its type, text and traceback. Never raises, except
-    `KeyboardInterrupt`.
+    What could not be pickled of its attributes is None, of its args a text, and a note names them. How long a server
+    asked to be left alone is then in `retry_after`, where it was in something left behind. One that cannot be rebuilt
+    here comes as `NotPicklable`, with its type, text and traceback. Never raises, except `KeyboardInterrupt`.
     """
     try:
         return _Unpacker(pickle.loads(data)).unpack()
     except KeyboardInterrupt:
         raise
     except BaseException as failure:
-        return InternalError(f"an error from a worker could not be read ({_name(type(failure))}: {_text(failure)})")
+        return InternalError(f"an error from a worker could not be read ({name_of(type(failure))}: {_text(failure)})")
 
 
 # -- packing --------------------------------------------------------------------------------------------------------
@@ -147,12 +134,15 @@ class _Packer:
 
     def _node(self, error: BaseException) -> _Node:
         self._left_out = 0
+        body, left_behind = self._body(error)
         return _Node(
-            name=_name(type(error)),
+            name=name_of(type(error)),
             text=_text(error),
             trace=_trace(error.__traceback__, self._where),
             notes=_notes(error),
-            body=self._body(error),
+            body=body,
+            left_behind=left_behind,
+            retry_after=told_by(error, time()) if left_behind else None,
             members=self._members(error),
             cause=self._place(error.__cause__),
             context=self._place(error.__context__),
@@ -166,17 +156,24 @@ class _Packer:
         places = (self._place(member) for member in error.exceptions)
         return tuple(place for place in places if place is not None)
 
-    def _body(self, error: BaseException) -> bytes | _Refusal:
-        forms = [error] if _has_own_pickling(type(error)) else []
+    def _body(self, error: BaseException) -> tuple[bytes | _Refusal, tuple[str, ...]]:
+        """The exception in the first form that can travel; what of it is left behind."""
         failure: BaseException | None = None
-        for form in (*forms, self._parts(error)):
+        for form, left_behind in self._forms(error):
             try:
-                return self._tried(form, type(error))
+                return self._tried(form, type(error)), left_behind
             except KeyboardInterrupt:
                 raise
             except BaseException as problem:
                 failure = failure or problem
-        return _refusal(error, failure)
+        return _refusal(error, failure), ()
+
+    def _forms(self, error: BaseException) -> Iterator[tuple[object, tuple[str, ...]]]:
+        if has_own_pickling(type(error)):
+            yield error, ()
+        parts = self._parts(error)
+        yield parts, ()
+        yield lightened(parts)
 
     def _tried(self, form: object, kind: type[BaseException]) -> bytes:
         """Return `form` pickled, after trying whether it can be read.
@@ -186,18 +183,18 @@ class _Packer:
         named = dumps(form, reply=True, what="exception")
         back = loads(named)
         member = Exception() if issubclass(kind, Exception) else BaseException()
-        made = _skeleton(back, [member]) if isinstance(back, _Parts) else back
+        made = skeleton(back, [member]) if isinstance(back, Parts) else back
         if type(made) is not kind:
-            raise TypeError(f"it comes back as {_name(type(made))}")
+            raise TypeError(f"it comes back as {name_of(type(made))}")
         return named if self._reply else dumps(form, what="exception")
 
-    def _parts(self, error: Any) -> _Parts:
+    def _parts(self, error: Any) -> Parts:
         group = isinstance(error, BaseExceptionGroup)
-        return _Parts(
+        return Parts(
             type(error),
             (error.message,) if group else tuple(map(self._referring, error.args)),
             {name: self._referring(value) for name, value in vars(error).items()},
-            {name: self._referring(value) for name, value in _fields(error)},
+            {name: self._referring(value) for name, value in fields_of(error)},
         )
 
     def _referring(self, value: object) -> object:
@@ -216,37 +213,16 @@ def _with_each(value: Any, kind: type, change: Callable[[object], object]) -> An
     return value
 
 
-def _has_own_pickling(kind: type) -> bool:
-    own = (base for base in kind.__mro__ if base.__flags__ & _HEAP_TYPE)
-    return kind in dispatch_table or any(not _OWN_PICKLING.isdisjoint(vars(base)) for base in own)
-
-
-def _fields(error: BaseException) -> Iterator[tuple[str, object]]:
-    """Yield slots and the fields of C classes that are set, by name."""
-    for base in type(error).__mro__:
-        passed_over = _NOT_SENT.get(base, ())
-        for name, descriptor in vars(base).items():
-            if isinstance(descriptor, _DESCRIPTORS) and not name.startswith("__") and name not in passed_over:
-                with suppress(AttributeError):  # not set
-                    value = descriptor.__get__(error)
-                    if value is not None:
-                        yield name, value
-
-
 def _refusal(error: BaseException, failure: BaseException | None) -> _Refusal:
     kind = type(error)
-    stand_in = SimpleNamespace(**{**dict(_fields(error)), **vars(error), "args": error.args, "__class__": kind})
+    stand_in = SimpleNamespace(**{**dict(fields_of(error)), **vars(error), "args": error.args, "__class__": kind})
     found = explain(stand_in, "exception", failure.__cause__ if isinstance(failure, NotPicklable) else failure)
     return _Refusal(*found)
 
 
 def _refused(error: BaseException, failure: BaseException) -> _Node:
-    refusal = _Refusal("exception", f"one that could not be taken apart ({_name(type(failure))})", "")
-    return _Node(_name(type(error)), _text(error), "", (), refusal, (), None, None, False, 0)
-
-
-def _name(kind: type) -> str:
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    refusal = _Refusal("exception", f"one that could not be taken apart ({name_of(type(failure))})", "")
+    return _Node(name_of(type(error)), _text(error), "", (), refusal, (), None, (), None, None, False, 0)
 
 
 def _text(error: BaseException) -> str:
@@ -302,7 +278,7 @@ def _frames(trace: TracebackType) -> list[tuple[Any, int]]:
 class _Unpacker:
     def __init__(self, nodes: list[_Node]) -> None:
         self._nodes = nodes
-        self._parts: dict[int, _Parts] = {}
+        self._parts: dict[int, Parts] = {}
         self._made: dict[int, BaseException] = {}
 
     def unpack(self) -> BaseException:
@@ -313,6 +289,8 @@ class _Unpacker:
             if place in self._parts and not isinstance(node.body, _Refusal):
                 self._fill(error, self._parts[place])
             self._link(error, node)
+            if node.retry_after is not None and told_by(error, time()) is None:
+                put(error, "retry_after", node.retry_after)
             _annotate(error, node)
         return self._made[0]
 
@@ -325,7 +303,7 @@ class _Unpacker:
             except KeyboardInterrupt:
                 raise
             except BaseException as failure:
-                reason = f"one that could not be rebuilt here ({_name(type(failure))}: {_text(failure)})"
+                reason = f"one that could not be rebuilt here ({name_of(type(failure))}: {_text(failure)})"
                 made = _stand_in(node, _Refusal("exception", reason, _REBUILD))
             self._made[place] = made
         return made
@@ -334,46 +312,32 @@ class _Unpacker:
         if isinstance(node.body, _Refusal):
             return _stand_in(node, node.body)
         form = loads(node.body)
-        if isinstance(form, _Parts):
+        if isinstance(form, Parts):
             self._parts[place] = form
-            form = _skeleton(form, [self._make(member) for member in node.members])
+            form = skeleton(form, [self._make(member) for member in node.members])
         if not isinstance(form, BaseException):
-            raise TypeError(f"it came back as {_name(type(form))}")
+            raise TypeError(f"it came back as {name_of(type(form))}")
         return form
 
-    def _fill(self, error: BaseException, parts: _Parts) -> None:
+    def _fill(self, error: BaseException, parts: Parts) -> None:
         if not isinstance(error, BaseExceptionGroup):
-            _set(error, "args", tuple(self._resolved(value) for value in parts.args))
+            put(error, "args", tuple(self._resolved(value) for value in parts.args))
         for name, value in (*parts.fields.items(), *parts.attributes.items()):
-            _set(error, name, self._resolved(value))
+            put(error, name, self._resolved(value))
 
     def _resolved(self, value: object) -> object:
         return self._made[value.place] if isinstance(value, _Ref) else _with_each(value, _Ref, self._resolved)
 
     def _link(self, error: BaseException, node: _Node) -> None:
-        _set(error, "__cause__", None if node.cause is None else self._made[node.cause])
-        _set(error, "__context__", None if node.context is None else self._made[node.context])
-        _set(error, "__suppress_context__", node.suppress)
-
-
-def _skeleton(parts: _Parts, members: list[BaseException]) -> BaseException:
-    made_by: type[Any] = parts.kind
-    while made_by.__flags__ & _HEAP_TYPE and made_by.__base__ is not None:
-        made_by = made_by.__base__
-    arguments = (parts.args[0], members or [AlongsideError("left out")]) if made_by is BaseExceptionGroup else ()
-    error: BaseException = made_by.__new__(parts.kind, *arguments)
-    return error
-
-
-def _set(error: BaseException, name: str, value: object) -> None:
-    """Set an attribute, whatever `__setattr__` the exception's class has."""
-    with suppress(AttributeError, TypeError):  # a field that nobody may set: what `__new__` made of it stays
-        object.__setattr__(error, name, value)
+        put(error, "__cause__", None if node.cause is None else self._made[node.cause])
+        put(error, "__context__", None if node.context is None else self._made[node.context])
+        put(error, "__suppress_context__", node.suppress)
 
 
 def _annotate(error: BaseException, node: _Node) -> None:
     left_out = f"{node.left_out} linked exceptions were left out on the way from the worker" if node.left_out else ""
-    added = [note for note in (node.trace, left_out) if note]
+    behind = _bounded(f"{_BEHIND}: {', '.join(node.left_behind)}") if node.left_behind else ""
+    added = [note for note in (node.trace, left_out, behind) if note]
     notes = vars(error).get("__notes__") or list(node.notes)
     if isinstance(notes, list) and (notes or added):
         vars(error)["__notes__"] = [*notes, *added]
@@ -384,4 +348,5 @@ def _stand_in(node: _Node, refusal: _Refusal) -> NotPicklable:
     return NotPicklable(f"exception {text!r}", refusal.path, refusal.reason, refusal.remedy)
 
 
+_BEHIND: Final = "left behind in the worker, since it cannot be pickled (an attribute is None here)"
 _REBUILD: Final = "Make its class importable for both sides, or give it a __reduce__ that fits its __init__."

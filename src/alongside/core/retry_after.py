@@ -2,11 +2,12 @@
 
 Owns how such an answer is recognised, in whatever library's clothes: httpx, aiohttp, requests, urllib3, urllib and
 those built on them. Must never import one of them, raise, or wait.
+
+A worker process asks too, before an exception loses on its way what cannot travel (transport/errors.py).
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,22 +15,26 @@ CHAIN = 8
 """Causes that are looked through, at the most."""
 
 
-def asked_for(error: BaseException) -> float | None:
-    """Seconds for which the server does not want to be asked again, where it said so.
+def asked_for(error: BaseException, now: float) -> float | None:
+    """Seconds for which the server does not want to be asked again, where it said so; `now` in seconds since the epoch.
 
     Looked for in the exception, in its `response`, and in those of its causes. A date is taken relative to the server's
     own `Date` where it gave one, so that clocks that differ do no harm.
 
     >>> error = OSError("429 Too Many Requests")
     >>> error.headers = {"Retry-After": "2"}
-    >>> asked_for(error)
+    >>> asked_for(error, now=0.0)
     2.0
     """
-    for cause in _causes(error):
-        for carrier in (cause, getattr(cause, "response", None)):
-            headers = _headers(carrier)
-            if (told := headers.get("retry-after")) is not None:
-                return _seconds(told, headers.get("date"))
+    return next((told for cause in _causes(error) if (told := told_by(cause, now)) is not None), None)
+
+
+def told_by(carrier: object, now: float) -> float | None:
+    """The same of what has the attributes of one exception, its causes apart."""
+    for one in (carrier, _attribute(carrier, "response")):
+        headers = _headers(one)
+        if (told := headers.get("retry-after")) is not None:
+            return _seconds(told, headers.get("date"), now)
     return None
 
 
@@ -41,30 +46,37 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
-def _headers(carrier: Any) -> dict[str, str]:
+def _attribute(carrier: object, name: str) -> Any:
+    try:
+        return getattr(carrier, name, None)
+    except Exception:  # somebody else's object: what it cannot tell it has not told
+        return None
+
+
+def _headers(carrier: object) -> dict[str, str]:
     """The headers of what may be a response, by their names in small letters; a `retry_after` counts as one."""
     try:
-        headers: Any = getattr(carrier, "headers", None)
+        headers = _attribute(carrier, "headers")
         pairs = headers.items() if hasattr(headers, "items") else ()
         found = {str(name).lower(): str(value) for name, value in pairs}
-        own = getattr(carrier, "retry_after", None)
+        own = _attribute(carrier, "retry_after")
         if isinstance(own, (int, float, str)) and not isinstance(own, bool):
             found.setdefault("retry-after", str(own))
-    except Exception:  # somebody else's object: what it cannot tell it has not told
+    except Exception:
         return {}
     return found
 
 
-def _seconds(told: str, date: str | None) -> float | None:
+def _seconds(told: str, date: str | None, now: float) -> float | None:
     """`Retry-After` is seconds or a date (RFC 9110, 10.2.3)."""
     try:
         seconds = float(told)
     except ValueError:
         then = _moment(told)
-        now = _moment(date) if date else None
+        theirs = _moment(date) if date else None
         if then is None:
             return None
-        seconds = then - (time.time() if now is None else now)
+        seconds = then - (now if theirs is None else theirs)
     return max(0.0, seconds) if seconds == seconds else None
 
 
