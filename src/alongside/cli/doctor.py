@@ -52,7 +52,7 @@ def sections(machine: Machine) -> Iterator[tuple[str, list[tuple[str, str]]]]:
         [(f"{blas.name} {blas.version}", f"{_count(blas.threads, 'thread')}") for blas in machine.blas]
         or [("none found", "")],
     )
-    yield "Extras", [(name, _extra(name, version)) for name, version in machine.extras.items() if name in USES]
+    yield "Extras", [(name, _extra(name, version)) for name, version in machine.extras.items()]
 
 
 def python_rows(machine: Machine) -> list[tuple[str, str]]:

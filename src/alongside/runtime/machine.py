@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 CPU_COUNT_VARIABLE = "ALONGSIDE_CPU_COUNT"
-EXTRAS = ("uvloop", "numpy", "plotly", "jinja2", "joblib", "distributed", "ray", "pyarrow")
+EXTRAS = ("uvloop", "numpy", "plotly", "jinja2", "joblib")
 
 
 # --- CPUs ---------------------------------------------------------------------------------------------------------
