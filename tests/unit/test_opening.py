@@ -302,6 +302,50 @@ print([next(results) for _ in range(5)], sys.argv)
         subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, timeout=60)
 
 
+def test_what_is_loaded_beside_a_long_first_item_is_not_taken_for_the_main_thread() -> None:
+    """A program that has not imported `threading`: up to Python 3.12 its first importer counts as the main thread."""
+    program = """
+import sys
+assert "threading" not in sys.modules
+import time
+import alongside
+
+def nap(number):
+    time.sleep(0.3 if number == 0 else 0.01)
+    return number
+
+assert alongside.map(nap, range(40)) == list(range(40))
+assert "alongside.compose" in sys.modules
+
+import threading
+print(threading.main_thread() is threading.current_thread())
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("True\n", "")
+
+
+def test_a_thread_that_only_python_believes_to_be_the_main_one() -> None:
+    """Where a thread of somebody else's was the first to import `threading`, as in an embedding program."""
+    program = """
+import _thread, sys
+assert "threading" not in sys.modules
+
+def elsewhere():
+    try:
+        import alongside
+        print(alongside.map(abs, [-1, -2], backend="processes", max_workers=1))
+    finally:
+        over.release()
+
+over = _thread.allocate_lock()
+over.acquire()
+_thread.start_new_thread(elsewhere, ())
+over.acquire()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("[1, 2]\n", "")
+
+
 def test_items_that_cannot_be_sent_stay_though_the_first_of_them_is_long() -> None:
     class Item:
         def __init__(self, seconds: float) -> None:

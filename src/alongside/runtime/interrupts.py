@@ -29,7 +29,9 @@ _shields: list[shielded] = []
 class shielded:  # noqa: N801  (used as a context manager, like those of contextlib)
     """Hold back SIGINT while the block runs. `wake`: ends a wait in it, so that `check` is reached.
 
-    Costs two microseconds. In any other thread than the main one there is nothing to hold back.
+    Costs two microseconds. In any other thread than the main one there is nothing to hold back. Nor is there where
+    `threading` takes another thread for the main one (up to Python 3.12 whichever imported it first; and each
+    sub-interpreter has a "main" thread that gets no signals).
     """
 
     def __init__(self) -> None:
@@ -46,6 +48,9 @@ class shielded:  # noqa: N801  (used as a context manager, like those of context
                 try:
                     _shields.append(self)
                     signal.signal(signal.SIGINT, self._note)
+                except ValueError:  # not the main one, whatever `threading` believes
+                    _shields.remove(self)
+                    self._before = None
                 except BaseException:  # it came at this very moment
                     _shields.remove(self)
                     raise

@@ -80,6 +80,7 @@ class Watcher:
         self._over.acquire()
         self._stopped = False
         self.error: BaseException | None = None
+        know_main_thread()
         self._created = time.perf_counter(), self.computed()
         start_new_thread(self._work, ())
 
@@ -220,6 +221,16 @@ class brisk:  # noqa: N801  (used as a context manager, like those of contextlib
     def __exit__(self, *_: object) -> None:
         if sys.getswitchinterval() == self._set:  # unless somebody else has other wishes
             sys.setswitchinterval(self._before)
+
+
+def know_main_thread() -> None:
+    """Have `threading` know the main thread before another one may load the engine, and `threading` with it.
+
+    Why: up to Python 3.12 it takes whichever thread imports it first for the main one, for as long as the program runs.
+    Costs nothing where it is loaded, as almost everywhere; otherwise a millisecond, or three where nothing else is.
+    """
+    if sys.version_info < (3, 13):
+        import threading  # noqa: F401
 
 
 def cpu_clock() -> Callable[[], float]:
