@@ -44,6 +44,15 @@ def test_each_kind_of_work_gets_its_tool_and_its_reason(facts: Facts, backend: s
     assert str(plan).startswith(backend)
 
 
+def test_on_a_busy_machine_what_waits_still_waits_and_what_computes_still_computes() -> None:
+    """Measured beside five other programs: each sleep of 20 ms ended 5 ms late, since all the CPUs were taken."""
+    woken_late = WAITING._replace(tasks_left=489, wall=0.0249, cpu=0.00014, delayed=0.0047, cpus=2, gil_held=None)
+    assert choose(woken_late, HERE).backend == "threads"
+    hindered = COMPUTING._replace(wall=0.030, delayed=0.020)
+    assert choose(hindered, HERE).backend == "processes"
+    assert hindered.waiting == pytest.approx(0.0)
+
+
 def test_a_timeout_excludes_what_cannot_keep_it() -> None:
     plan = choose(SMALL, HERE, Wishes(timeout=True))
     assert plan.backend in {name for name, caps in HERE.items() if caps.killable or caps.overlaps_waiting}

@@ -37,6 +37,11 @@ PARALLEL_INSIDE = 1.3
 """CPU seconds of the process per CPU second of the thread from which the function counts as parallel inside."""
 
 
+HINDERED = 10
+"""A task counts as kept from computing by other programs for at most so many times what it computes. What it was kept
+beyond that is the time to be woken after a wait, and that passes for all who wait at once."""
+
+
 class Facts(NamedTuple):
     """What was measured about a function and where it runs. Seconds and bytes, per task where not said otherwise.
 
@@ -62,8 +67,8 @@ class Facts(NamedTuple):
 
     @property
     def waiting(self) -> float:
-        """Seconds of a task spent waiting; not those in which it could have run, but other programs had the CPU."""
-        return max(0.0, self.wall - self.cpu - self.delayed)
+        """Seconds of a task spent waiting; not those in which other programs kept it from computing."""
+        return max(0.0, self.wall - self.cpu - min(self.delayed, HINDERED * self.cpu))
 
     @property
     def busy(self) -> float:
