@@ -6,7 +6,7 @@ How a block is marked, in a comment right before it:
   file: NAME                   it is written to that file, for the document's other blocks
   extract: PATH                it is not run; it stands in that file, word for word
   output                       it is what the last block that was run has printed
-  output; figures differ       the same, but for the numbers
+  output; figures differ       the same, but for the numbers, and for why a command took its backend
   sample                       output that depends on the machine; not compared
 """
 
@@ -39,6 +39,7 @@ DOCUMENTS = ["README.md", "ARCHITECTURE.md", *(page for page in PAGES if not pag
 FENCED = re.compile(r"^(?:<!-- (?P<mark>.*?) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 FIGURE = re.compile(r"\d[\d,.]*\d|\d")
 UNIT = re.compile(r"# (ns|µs|ms|s)\b")
+REASON = re.compile(r"(tasks.* in # with \w+, # at once): .*")
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,9 @@ SHELL = [pair for pair in RUN if pair[0].language == "sh" and pair[0].text.strip
 
 
 def figures_aside(text: str) -> str:
-    """The text without its numbers, their units, and the width of columns."""
-    return "\n".join(" ".join(line.split()) for line in UNIT.sub("#", FIGURE.sub("#", text)).splitlines())
+    """The text without its numbers, their units, the reason (what was measured), and the width of columns."""
+    told = REASON.sub(r"\1", UNIT.sub("#", FIGURE.sub("#", text)))
+    return "\n".join(" ".join(line.split()) for line in told.splitlines())
 
 
 def compare(printed: str, shown: Shown | None) -> None:
