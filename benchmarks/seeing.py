@@ -2,7 +2,8 @@
 
 Two ways of measuring: pairs of runs, one right after the other and in turns, so that whatever else the machine does
 falls on both; and, since a run of a fifth of a second is not repeated to within 1 % here, the share of a run that is
-spent inside the watcher. Owns nothing but its rows. `python -m benchmarks seeing --record` writes benchmarks/SEEING.md.
+spent inside the watcher. And the page of such a run (seeing_page.py). Owns nothing but its rows. `python -m benchmarks
+seeing --record` writes benchmarks/SEEING.md.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import alongside
 from alongside import compose
 from alongside.observe.progress import Progress
 from alongside.observe.timeline import Timeline
+from benchmarks import seeing_page
 from benchmarks.machine import line
 
 TASKS = 1_000_000
@@ -142,8 +144,11 @@ def main(arguments: list[str]) -> int:
             print(lines[-1], flush=True)
     shares = ["| backend | progress | timeline |", "|---|---|---|", *share_rows(chosen.rounds)]
     print(*shares, sep="\n")
+    page = "\n".join(seeing_page.rows(5))
+    print(page)
     if chosen.record:
-        told = {"table": "\n".join(lines), "shares": "\n".join(shares), "machine": line(), "rounds": chosen.rounds}
+        told = {"table": "\n".join(lines), "shares": "\n".join(shares), "page": page}
+        told |= {"machine": line(), "rounds": chosen.rounds}
         RESULTS.write_text(PAGE.format(**told), encoding="utf-8")
     return 0
 
@@ -161,6 +166,12 @@ always on for `alongside.run`; off and on are compared through the same stream o
 pairs spans more than 1 %, the pairs cannot tell whether the aim is met, and the shares above do.
 
 {table}
+
+The page of such a run, in which one task in ten thousand fails. Aimed at: under 10 MB, opened in 2 s. Opened five
+times, in Chromium without a window: from asking for the file until the figures are on the screen, the median and the
+slowest.
+
+{page}
 
 The bar draws into a stand-in for a terminal. Measured on: {machine}. Made by `./scripts/bench seeing --record`.
 """
