@@ -51,6 +51,7 @@ def test_a_small_map_loads_no_engine() -> None:
 def test_an_ordinary_run_loads_no_asyncio(backend: str) -> None:
     loaded = loaded_by(f"import alongside; alongside.map(abs, range(10), backend={backend!r})")
     assert not loaded & {"asyncio", "multiprocessing", "tqdm", "rich", "typer", "psutil", "numpy"}
+    assert not loaded & {"typing", "re", "dataclasses", "inspect", "logging", "cloudpickle"}
 
 
 def test_every_public_name_is_there_and_documented() -> None:

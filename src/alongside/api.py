@@ -36,7 +36,7 @@ def map(fn: Callable[..., Any], *iterables: Iterable[Any], **options: Any) -> li
     """
     if options or not _is_plain(fn):
         if options.get("backend") == "processes":
-            _get_ahead()
+            _get_ahead(fn)
         from alongside import compose
 
         return compose.values(fn, iterables, options)
@@ -176,13 +176,14 @@ def cpu_count() -> int:
     return machine.cpu_count()
 
 
-def _get_ahead() -> None:
+def _get_ahead(fn: Callable[..., Any]) -> None:
     """Where processes are wanted, or likely to be, have their start overlap with the loading of the engine."""
     from alongside.runtime.interrupts import shielded
+    from alongside.workers.preloads import modules_of
     from alongside.workers.supervisor import supervisor
 
     with shielded():
-        supervisor.prepare(("cloudpickle",))
+        supervisor.prepare(modules_of(fn))
 
 
 def _is_plain(fn: object) -> bool:

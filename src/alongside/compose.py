@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
 
 from alongside import backends
 from alongside.composition import Composition, Deliver, Fn
@@ -22,7 +21,10 @@ from alongside.runtime.results import Run, Stats, Values
 from alongside.runtime.source import Source
 from alongside.runtime.stream import Inbox, Stream
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from alongside.runtime.pushed import Pushed
     from alongside.runtime.service import Service
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any
 
 from alongside.compose import checked
 from alongside.compose_plan import candidates
@@ -23,6 +22,10 @@ from alongside.runtime.pilot import Pilot
 from alongside.runtime.pilot_async import CoroutinePilot
 from alongside.runtime.source import count, iterate
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
 BUDGET = 0.25
 """Seconds spent on running items before the advice is given; a single item may take longer."""
 
@@ -32,7 +35,7 @@ STRETCH = 0.001
 LANES = 10
 """Coroutines tried side by side."""
 
-Fn = Callable[..., Any]
+Fn: TypeAlias = "Callable[..., Any]"
 
 
 def advise(fn: Fn, iterables: tuple[Iterable[Any], ...], given: Mapping[str, Any]) -> Advice:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 from alongside.compose import checked
 from alongside.composition import Composition, Deliver, Fn
@@ -24,6 +23,10 @@ from alongside.runtime.stream_async import stream_async
 from alongside.workers.errands import Errands
 from alongside.workers.slots import end_tasks
 from alongside.workers.threadpool import GRACE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 async def values(fn: Fn, iterables: tuple[Any, ...], given: Mapping[str, Any]) -> list[Any]:

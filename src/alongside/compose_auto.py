@@ -5,8 +5,6 @@ Owns the run that is put together after a loop, or beside one that is stuck in a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from alongside.compose import lazily
 from alongside.compose_plan import base_facts, candidates
 from alongside.composition import Composition
@@ -20,7 +18,10 @@ from alongside.runtime.results import Values
 from alongside.runtime.stream import Inbox
 from alongside.runtime.teaching import Teacher
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from alongside.runtime.lazy import Lazy
 
 

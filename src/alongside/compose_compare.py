@@ -12,19 +12,23 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from statistics import median
-from typing import Any, NamedTuple
 
 from alongside import backends
 from alongside.compose import checked, run
 from alongside.compose_plan import candidates
 from alongside.core.ports import Capabilities
 from alongside.exceptions import OptionError
+from alongside.light import NamedTuple
 from alongside.observe.comparison import AUTO, Comparison, Row
 from alongside.runtime import machine
 from alongside.runtime.callables import is_coroutine_function, name_of
 from alongside.runtime.meter import Meter
 from alongside.runtime.results import Run
 from alongside.runtime.source import count, iterate
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
 
 LOOP = 0.5
 """Seconds that the plain loop should take on the sample, where the caller gave no number of items."""
@@ -35,7 +39,7 @@ MANY, LONGEST = 64, 3.0
 ROUNDS, CHEAP = 3, 3.0
 """Rounds altogether, as long as one of them takes less than so many seconds; otherwise one."""
 
-Fn = Callable[..., Any]
+Fn: TypeAlias = "Callable[..., Any]"
 
 
 def compare(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
 
 from alongside import backends
 from alongside.compose_plan import base_facts, candidates, fitted
@@ -34,11 +33,14 @@ from alongside.runtime.review import Review, cpu_clock
 from alongside.runtime.source import Source
 from alongside.runtime.teaching import Teacher
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
     from alongside.runtime.pushed import Pushed
 
-Fn = Callable[..., Any]
-Deliver = Callable[[Sequence[Delivery]], None]
+Fn: TypeAlias = "Callable[..., Any]"
+Deliver: TypeAlias = "Callable[[Sequence[Delivery]], None]"
 
 
 class Composition:

@@ -13,15 +13,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
 
 from alongside import backends, compose
 from alongside.core.events import Crew, Event, Finished, Lost
 from alongside.core.model import Batch, Death, Fault, Job, Part, Running
 from alongside.core.ports import Capabilities
 from alongside.exceptions import InternalError, OptionError
+from alongside.light import dataclass, field
 from alongside.runtime.results import Run
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, ClassVar
 
 __all__ = ["FakeBackend", "FakeClock", "Hangs", "Kills", "Raises", "rehearse"]
 

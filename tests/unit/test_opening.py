@@ -70,7 +70,7 @@ def opened(fn: Any, items: Any, pilot: Any) -> tuple[Opening, list[Taker]]:
         takers.append(Taker(opening))
         return takers[-1]
 
-    return Opening(fn, (items,), lambda opening: pilot, engage, lambda: None), takers
+    return Opening(fn, (items,), lambda opening: pilot, engage, lambda fn: None), takers
 
 
 class Long:

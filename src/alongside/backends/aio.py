@@ -8,7 +8,6 @@ backend too, and that import costs 40 ms.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
 
 from alongside.core.events import Blocked, Crew, Event, Lost, Unfit
 from alongside.core.lanes import SLOTS
@@ -16,7 +15,10 @@ from alongside.core.model import Batch, Death, Job, Running
 from alongside.core.ports import Capabilities
 from alongside.workers.threadpool import ThreadPool
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import ClassVar
+
     from alongside.workers.loopwatch import Place
     from alongside.workers.slots import Slots
 

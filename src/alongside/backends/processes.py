@@ -6,15 +6,13 @@ is sent to whom, and never start or end a process itself (workers/supervisor.py 
 
 from __future__ import annotations
 
+import _pickle
 import os
-import pickle
 import select
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from threading import Lock, current_thread, main_thread
-from types import ModuleType
-from typing import Any, ClassVar
 
 from alongside.core.events import Blocked, Crew, Event, Finished, Lost, Returned, Said, Unfit
 from alongside.core.model import Batch, Fault, Job, Part, Running
@@ -25,8 +23,13 @@ from alongside.workers.bell import Bell
 from alongside.workers.channel import Frame
 from alongside.workers.page import ONE_OF_THEM
 from alongside.workers.payload import pack, pickled, unpack, weight
+from alongside.workers.preloads import modules_of
 from alongside.workers.runner import BATCH, OFFSET, SINCE, STEP
 from alongside.workers.supervisor import Worker, supervisor
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, ClassVar
 
 BLOCKED = 0.1
 """Seconds that a coroutine which is overdue may keep its loop before the worker is killed for it."""
@@ -78,7 +81,7 @@ class ProcessesBackend:
     @staticmethod
     def prepare(fn: Any) -> None:
         """Begin what a run of `fn` will need, without waiting for it."""
-        supervisor.prepare(_modules_of(fn))
+        supervisor.prepare(modules_of(fn))
 
     @staticmethod
     def ready() -> int:
@@ -90,7 +93,7 @@ class ProcessesBackend:
         return sum(supervisor.cpu_of(process) for process in list(self._workers.values()))
 
     def open(self, job: Job) -> None:
-        supervisor.prepare(_modules_of(job.fn) + _LOOP_MODULES * job.coroutine)
+        supervisor.prepare(modules_of(job.fn) + _LOOP_MODULES * job.coroutine)
         self._share = max(1, job.cpus // self._limit)
         self._stateful = job.initializer is not None
         self._loops = job.coroutine
@@ -215,7 +218,7 @@ class ProcessesBackend:
             frame.c = process.acked
             process.channel.send(frame)
             if released := process.mapped.released():
-                process.channel.send(Frame(wire.RELEASE, c=process.acked, body=pickle.dumps(released)))
+                process.channel.send(Frame(wire.RELEASE, c=process.acked, body=_pickle.dumps(released)))
             congested = process.channel.congested
             if congested:
                 self._poll.modify(process.channel, select.POLLIN | select.POLLOUT)
@@ -249,20 +252,20 @@ class ProcessesBackend:
         if frame.kind in (wire.RESULTS, wire.LONE_RESULT):
             self._result(number, process, frame)
         elif frame.kind == wire.FAULT:
-            encoded, took, seconds = pickle.loads(frame.body)
+            encoded, took, seconds = _pickle.loads(frame.body)
             self._finish(number, frame.a, (), (Fault(frame.b, _decoded(encoded), took),), seconds)
         elif frame.kind == wire.UNREADABLE:
             self._unreadable(number, frame)
         elif frame.kind == wire.IN_HAND:
             process.page[OFFSET], process.page[BATCH], process.page[SINCE] = frame.a, frame.b, frame.c
         elif frame.kind == wire.BLOCKED:
-            self._events.append(Blocked(number, *pickle.loads(frame.body)))
+            self._events.append(Blocked(number, *_pickle.loads(frame.body)))
         elif frame.kind == wire.RETURNED:
-            self._returned(number, pickle.loads(frame.body))
+            self._returned(number, _pickle.loads(frame.body))
         elif frame.kind == wire.RELEASE:
-            self._take_leases_back(process, pickle.loads(frame.body))
+            self._take_leases_back(process, _pickle.loads(frame.body))
         elif frame.kind == wire.SAID:
-            self._events.append(Said(number, pickle.loads(frame.body)))
+            self._events.append(Said(number, _pickle.loads(frame.body)))
         elif frame.kind == wire.UNFIT and frame.a == self._job.a:  # not so what a warm worker says of an earlier job
             self._events.append(Unfit(number, _decoded(frame.body)))
 
@@ -375,18 +378,6 @@ def _suspected(process: Worker) -> tuple[Running, ...]:
     """What is in hand where it is not known which task of a batch it is: overdue it can be all the same."""
     page = process.page
     return (Running(page[BATCH], -1, page[SINCE] * 1e-9),) if page[OFFSET] == ONE_OF_THEM else ()
-
-
-def _modules_of(fn: Any) -> tuple[str, ...]:
-    """What a worker will have to import for `fn`: its module, or, where it travels by value, the modules it names."""
-    inner = getattr(fn, "func", fn)
-    inner = getattr(inner, "__func__", inner)
-    home = getattr(inner, "__module__", None) or ""
-    if home not in ("__main__", "__mp_main__", "", "builtins"):
-        return (home,)
-    code, names = getattr(inner, "__code__", None), getattr(inner, "__globals__", {})
-    used = (names.get(name) for name in (code.co_names if code else ()))
-    return ("cloudpickle", *(value.__name__ for value in used if isinstance(value, ModuleType)))
 
 
 def _decoded(encoded: bytes) -> BaseException:

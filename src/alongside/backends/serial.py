@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from threading import Event as Flag
-from typing import TYPE_CHECKING, ClassVar
 
 from alongside.core.events import Crew, Event, Finished, Lost, Unfit
 from alongside.core.model import Batch, Death, Fault, Job, Part, Running
@@ -17,7 +16,10 @@ from alongside.core.ports import Capabilities
 from alongside.exceptions import TaskTimeout
 from alongside.workers.runner import Awaiter, Runner, caller, placed
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import ClassVar
+
     from alongside.workers.beside import Beside
     from alongside.workers.runner import Broken, Stretch
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import _queue as queue  # not `queue`: a file of that name may lie in the folder of a script
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
 
 from alongside.core.events import Crew, Event, Lost, Unfit
 from alongside.core.model import Batch, Death, Job, Running
 from alongside.core.ports import Capabilities
 from alongside.workers.accounts import own_busy_seconds
 from alongside.workers.threadpool import ThreadPool
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import ClassVar
 
 GATHER = 0.002
 """Seconds that a finished task may wait for company while others wait for a thread."""

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
 
 from alongside.core.lanes import SLOTS, lanes
 from alongside.core.ports import Capabilities
+from alongside.light import NamedTuple
 
 WAITERS = 32
 """Workers for tasks that mostly wait, where the user gave no number."""

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from math import inf
-from typing import Any
 
 from alongside.core import events as ev
 from alongside.core.backlog import Backlog, Segment
@@ -132,7 +131,7 @@ class Coordinator:
         if self._lines is not None:
             self._lines.wake = wake
 
-    def open_place(self, item: Any) -> tuple[int, Batch] | None:
+    def open_place(self, item: object) -> tuple[int, Batch] | None:
         """Where a task may be sent at once, and as which batch, if nothing else is going on.
 
         `Adopted` must then come before any other event, unless the task's plain result does: all is then as it was.
@@ -383,7 +382,7 @@ def _require(condition: bool, invariant: str) -> None:
         raise InternalError(f"broken invariant: {invariant}")
 
 
-_HANDLERS: dict[type, Callable[[Coordinator, Any], None]] = {
+_HANDLERS: dict[type, Callable[..., None]] = {
     ev.InputArrived: Coordinator._on_input,
     ev.InputEnded: Coordinator._on_input_end,
     ev.Finished: Coordinator._on_finished,

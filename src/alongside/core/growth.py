@@ -11,8 +11,7 @@ tasks fail.
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import NamedTuple
+from alongside.light import NamedTuple
 
 LEAST = 4
 """Never fewer at once than this."""
@@ -27,21 +26,17 @@ RISE = 0.10
 """How much larger the share of failures must have become for the number to be halved."""
 
 
-class Trend(Enum):
+class Trend(NamedTuple):
     """What is being tried: by which factor, and how much must get done for the new number to be kept."""
 
-    DOUBLING = 2.0, 1.10
-    RISING = 1.25, 1.04
-    EASING = 0.75, 0.97
-    HELD = 1.0, 1.0
+    factor: float
+    worth: float
 
-    @property
-    def factor(self) -> float:
-        return self.value[0]
 
-    @property
-    def worth(self) -> float:
-        return self.value[1]
+DOUBLING = Trend(2.0, 1.10)
+RISING = Trend(1.25, 1.04)
+EASING = Trend(0.75, 0.97)
+HELD = Trend(1.0, 1.0)
 
 
 class Look(NamedTuple):
@@ -60,7 +55,7 @@ class Growth:
         self._most = most
         self._best: Look | None = None
         self._base = 0.0
-        self._trend = Trend.DOUBLING
+        self._trend = DOUBLING
         self._turn = False
         self._calm = self._count = self._faults = self._skip = 0
         self._seconds = 0.0
@@ -82,7 +77,7 @@ class Growth:
             self._since = max(0.0, now - seconds / max(count, 1))
         self._count, self._faults, self._seconds = self._count + count, self._faults + faults, self._seconds + seconds
         self._full = self._full and load >= self.at_once
-        wanted = self.at_once if self._trend is Trend.DOUBLING else 4 * self.at_once
+        wanted = self.at_once if self._trend is DOUBLING else 4 * self.at_once
         if self._count < wanted or now - self._since < SETTLED:
             return False
         before, look = self.at_once, self._look(now)
@@ -119,7 +114,7 @@ class Growth:
         elif look.failing > self._base + RISE:
             self._base = look.failing
             self._hold(look, self.at_once / 2, f"{100 * look.failing:.0f} % failed at {look.at_once}")
-        elif self._trend is Trend.HELD:
+        elif self._trend is HELD:
             self._watch(best, look)
         else:
             self._judge(best, look)
@@ -127,7 +122,7 @@ class Growth:
     def _judge(self, best: Look, look: Look) -> None:
         """Whether the new number is better than the one before."""
         if look.per_second > best.per_second * self._trend.worth:
-            (self._lower if self._trend is Trend.EASING else self._higher)(look)
+            (self._lower if self._trend is EASING else self._higher)(look)
             return
         did = f"{best.at_once} did {best.per_second:,.0f} tasks per second, {look.at_once}"
         less = "fewer" if look.per_second < 0.9 * best.per_second else "no more"
@@ -143,10 +138,10 @@ class Growth:
             return
         self._calm, self._turn = 0, not self._turn
         if (worse or self._turn) and self.at_once > LEAST:
-            self._trend = Trend.EASING
+            self._trend = EASING
             self._lower(look if worse else self._best)
         elif self.at_once < self._most:
-            self._trend = Trend.RISING
+            self._trend = RISING
             self._higher(self._best)
 
     def _higher(self, look: Look) -> None:
@@ -163,5 +158,5 @@ class Growth:
         self.at_once = max(LEAST, int(self.at_once * self._trend.factor))
 
     def _hold(self, best: Look, at_once: float, why: str) -> None:
-        self._best, self._why, self._trend, self._calm = best, why, Trend.HELD, 0
+        self._best, self._why, self._trend, self._calm = best, why, HELD, 0
         self.at_once = max(LEAST, min(self._most, int(at_once)))

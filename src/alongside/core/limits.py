@@ -11,9 +11,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
 from math import inf
-from typing import Any, Protocol, runtime_checkable
+
+from alongside.light import Protocol, dataclass, field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeGuard
 
 SPARE = 0.005
 """Share by which starts are further apart than they need be."""
@@ -35,7 +39,6 @@ KEPT = 1024
 """Accounts from which on those that are as good as new are looked for and forgotten."""
 
 
-@runtime_checkable
 class Gate(Protocol):
     """A limit as a run sees it, which others may share. `me` is told of a key when it may be asked for again."""
 
@@ -52,6 +55,11 @@ class Gate(Protocol):
 
     def forget(self, me: Callable[[Hashable], None]) -> None:
         """Tell this run nothing more."""
+
+
+def is_gate(thing: object) -> TypeGuard[Gate]:
+    """Whether it has what a gate has."""
+    return all(hasattr(thing, name) for name in ("key", "take", "give_back", "forget"))
 
 
 @dataclass(slots=True)

@@ -11,15 +11,18 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from math import inf
-from typing import Any
 
 from alongside.core.backlog import Backlog, Segment
 from alongside.core.limits import Gate
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
 AHEAD = 16_384
 """Tasks that may wait in lines: so far ahead is looked for those whose turn it is. Less with a smaller `window`."""
 
-Call = tuple[tuple[Any, ...], Mapping[str, Any]]
+Call: TypeAlias = "tuple[tuple[Any, ...], Mapping[str, Any]]"
 Keys = tuple[Hashable, ...]
 
 

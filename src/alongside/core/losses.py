@@ -7,7 +7,6 @@ anything: the coordinator does, by what this says.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
 
 from alongside.core.backlog import Segment
 from alongside.core.events import Lost
@@ -15,6 +14,10 @@ from alongside.core.model import Death, Fault
 from alongside.core.policy import Policy
 from alongside.core.roster import NOBODY, Flight, Worker
 from alongside.exceptions import MemoryLimitExceeded, TaskTimeout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 Place = tuple[int, int]
 """A batch's number and an offset in it."""

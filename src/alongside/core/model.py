@@ -6,8 +6,12 @@ Owns the value types shared by all layers. Must never hold behaviour that schedu
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+
+from alongside.light import NamedTuple, dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 Seconds = float | Sequence[float]
 """Seconds per task of a stretch of tasks: one number (their mean) or one number each."""

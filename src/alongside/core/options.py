@@ -6,12 +6,15 @@ Owns the names, defaults and checks of the options, the same everywhere. Must ne
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Literal
 
-from alongside.core.limits import Gate
+from alongside.core.limits import Gate, is_gate
 from alongside.core.retry import Backoff, RetryOn, RetryPolicy
 from alongside.exceptions import OptionError
+from alongside.light import cast, dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Literal, TypeAlias
 
 _ELSEWHERE = {
     "processes": "max_workers",
@@ -28,7 +31,8 @@ _ELSEWHERE = {
 }
 """What other libraries call it."""
 
-OnError = Literal["raise", "return", "skip"]
+
+OnError: TypeAlias = "Literal['raise', 'return', 'skip']"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ class Options:
     @classmethod
     def of(cls, given: Mapping[str, Any], backends: Iterable[str]) -> Options:
         """Check what was given; unknown names are refused with the nearest right one."""
-        known = [field.name for field in fields(cls)]
+        known = cls.__match_args__
         for name in given:
             if name not in known:
                 raise OptionError(
@@ -73,7 +77,7 @@ class Options:
         """The limits that each task falls under."""
         if self.limit is None:
             return ()
-        return (self.limit,) if isinstance(self.limit, Gate) else tuple(self.limit)
+        return (self.limit,) if is_gate(self.limit) else tuple(cast("Sequence[Gate]", self.limit))
 
     @property
     def retry(self) -> RetryPolicy:
@@ -101,7 +105,7 @@ class Options:
         limit = self.limit
         given = [] if limit is None else list(limit) if isinstance(limit, (list, tuple)) else [limit]
         for one in given:
-            if not isinstance(one, Gate):
+            if not is_gate(one):
                 raise OptionError(
                     f"limit={one!r} is not an alongside.Limit, or a list of them. For at most 4 tasks at once and 20 "
                     "starts per second write limit=alongside.Limit(concurrency=4, per_second=20)."

@@ -7,13 +7,16 @@ runs. Must never look at what is going on.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
 from alongside.core.limits import Gate
 from alongside.core.lines import Call
 from alongside.core.options import Options
 from alongside.core.retry import RetryPolicy
+from alongside.light import dataclass, field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 LAZY_WINDOW = 16_384
 """Tasks taken from the input but not yet taken by the consumer, at most, where `window` is not given."""

@@ -6,10 +6,14 @@ Owns the Protocols and the declared Capabilities. Must never import an implement
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, NamedTuple, Protocol
 
 from alongside.core.events import Command, Crew, Event
 from alongside.core.model import Batch, Job, Running
+from alongside.light import NamedTuple, Protocol
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import ClassVar
 
 
 class Capabilities(NamedTuple):

@@ -6,7 +6,8 @@ Owns the retry decision. Must never sleep or read a clock: the random generator 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+
+from alongside.light import NamedTuple, Protocol
 
 
 class Uniform(Protocol):

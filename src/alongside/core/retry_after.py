@@ -9,7 +9,10 @@ A worker process asks too, before an exception loses on its way what cannot trav
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 CHAIN = 8
 """Causes that are looked through, at the most."""

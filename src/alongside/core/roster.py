@@ -6,11 +6,11 @@ Owns the workers' loads and deadlines. Must never know which task is to be sent,
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from alongside.core.events import Crew
 from alongside.core.model import Batch, Running
 from alongside.exceptions import InternalError
+from alongside.light import dataclass, field
 
 
 @dataclass(slots=True)

@@ -7,9 +7,9 @@ Owns the words: facts in, a `Lesson` out. Must never look at code, count, or say
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from alongside.core.choose import Facts, span
+from alongside.light import NamedTuple
 
 SENDING = 5e-7
 """Seconds it costs to hand over one task, however many go together: pickling, unpickling, and putting in order."""

@@ -7,10 +7,11 @@ does. Must never trust that text: who puts it into a page escapes it for that pa
 from __future__ import annotations
 
 import reprlib
-from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
 
+from alongside.light import dataclass
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from alongside.core.model import Failure
 

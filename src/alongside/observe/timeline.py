@@ -16,10 +16,10 @@ from collections.abc import Iterator, Sequence
 from heapq import nlargest
 from itertools import repeat
 from math import log10
-from typing import NamedTuple
 
 from alongside.core.events import Command, Crew, Dispatch, Event, Finished, Hire, Lost, Memory, Moved, Retry
 from alongside.core.model import Seconds, Slots, slot_name
+from alongside.light import NamedTuple
 from alongside.observe.lanes import Lanes, Span
 
 NOTES = 20_000

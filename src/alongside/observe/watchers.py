@@ -5,9 +5,10 @@ Owns which of them a run has. Must never load one that is not wanted.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from alongside.core.events import Crew
     from alongside.core.ports import Observer
     from alongside.observe.timeline import Timeline

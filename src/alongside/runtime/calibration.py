@@ -11,10 +11,13 @@ import os
 import sys
 from collections.abc import Callable
 from time import perf_counter, time
-from typing import Any
 
 from alongside.core.events import Command, Event, Finished, Hire
 from alongside.core.ports import Capabilities
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 FOLDER_VARIABLE = "ALONGSIDE_CACHE_DIR"
 """Environment variable with another folder for the file; set but empty: no file is read or written."""

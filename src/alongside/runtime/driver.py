@@ -15,15 +15,18 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from alongside.core import events as ev
 from alongside.core.coordinator import Coordinator
 from alongside.core.model import Delivery, Job, Running
 from alongside.core.ports import AsyncBackend, Backend, Observer, RecallingBackend, Resizable
+from alongside.light import Protocol, cast
 from alongside.runtime.interrupts import let_in
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from alongside.workers.errands import Errands
 
 HEARTBEAT = 0.2

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from opcode import opmap
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _STORING = ("STORE_GLOBAL", "DELETE_GLOBAL", "STORE_ATTR", "DELETE_ATTR", "STORE_SUBSCR")
 _STORES = frozenset(opmap[name] for name in _STORING)

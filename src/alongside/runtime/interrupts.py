@@ -20,7 +20,10 @@ import _signal as signal  # type: ignore[import-not-found]
 import threading
 from collections.abc import Callable
 from types import FrameType, TracebackType
-from typing import Any, Self
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Self
 
 _shields: list[shielded] = []
 """The main thread's, the innermost last."""

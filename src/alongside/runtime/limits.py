@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any, NoReturn
 
 from alongside.core.limits import Ledger
 from alongside.exceptions import OptionError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 Told = Callable[[Hashable], None]
 

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
 
 from alongside.workers.beside import Beside, in_loop
 from alongside.workers.eventloop import new_loop
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
     from alongside.runtime.driver import Driver
 
-T = TypeVar("T")
+    T = TypeVar("T")
 
 
 def drive(driver: Driver, opened: Callable[[], None], after: Callable[[], None]) -> None:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any, Self
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Self
 
 EVERY = 0.02
 """Seconds between two samples of memory. One costs about a millisecond with a few workers."""

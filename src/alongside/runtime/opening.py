@@ -55,7 +55,7 @@ class Opening:
         iterables: tuple[Iterable[Any], ...],
         make_pilot: Callable[[Opening], Any],
         engage: Callable[[Opening, Any], Any],
-        prepare: Callable[[], None],
+        prepare: Callable[[Callable[..., Any]], None],
         stays: Callable[[Any, Any], None] = lambda fn, facts: None,
     ) -> None:
         self.fn = fn
@@ -144,7 +144,7 @@ class Opening:
     def _get_ahead(self) -> None:
         if not self._prepared:
             self._prepared = True
-            self._prepare()
+            self._prepare(self.fn)
 
     # -------------------------------------------------------------------- in the midst of a stretch: the watcher's
 

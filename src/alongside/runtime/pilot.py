@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from time import perf_counter, process_time, thread_time
-from typing import Any, NamedTuple
 
 from alongside.core.choose import Candidates, Facts, Plan, Wishes, choose
 from alongside.core.lanes import lanes
 from alongside.core.model import Block, Delivery
+from alongside.light import NamedTuple
 from alongside.runtime.clocks import run_delay
 from alongside.runtime.loop import LOOK_EVERY, Spent, Stopwatch
 from alongside.runtime.probe import Weight
 from alongside.runtime.watcher import Watcher
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 PATIENCE = 0.003
 """Seconds of work before anything but the loop is thought of."""

@@ -14,6 +14,10 @@ from alongside.runtime.clocks import run_delay
 from alongside.runtime.pilot import AnyPilot
 from alongside.workers.loopwatch import LoopWatch
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    pass
+
 FIRST_LOOK = 0.05
 """Seconds of a run before anything but one loop is thought of."""
 

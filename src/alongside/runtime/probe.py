@@ -5,12 +5,15 @@ Owns the measurements. Must never run an item only to find out, and never decide
 
 from __future__ import annotations
 
-import pickle
+import _pickle
 import time
 from collections.abc import Callable
-from typing import Any
 
 from alongside.runtime.calibration import copy_bandwidth
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Weight:
@@ -46,6 +49,6 @@ LARGE = 1 << 20
 def _size_of(value: Any) -> int:
     from alongside.transport import pickling
 
-    buffers: list[pickle.PickleBuffer] = []
+    buffers: list[_pickle.PickleBuffer] = []
     data = pickling.dumps(value, buffers)
     return len(data) + sum(buffer.raw().nbytes for buffer in buffers)

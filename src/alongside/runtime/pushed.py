@@ -9,10 +9,14 @@ import threading
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Protocol
 
 from alongside.core.model import Block, Delivery
+from alongside.light import Protocol
 from alongside.workers.calls import Calls
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Awaited(Protocol):

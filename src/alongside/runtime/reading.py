@@ -20,9 +20,13 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import pairwise
 from types import BuiltinMethodType, CodeType, FunctionType, MethodType, ModuleType
-from typing import Any, NamedTuple
 
 from alongside.core.teaching import Change, Draw
+from alongside.light import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 CHANGING = {"append", "extend", "insert", "add", "update", "remove", "discard", "pop", "popitem", "clear", "setdefault"}
 CHANGING |= {"sort", "reverse", "rotate", "appendleft", "extendleft", "popleft", "subtract"}

@@ -6,10 +6,13 @@ Owns how that task is called: as it was, with the randomness it had. Must never 
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 from alongside.core.model import Job
 from alongside.workers.runner import caller
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def replay(job: Job, index: int, item: Any, debug: bool) -> Any:

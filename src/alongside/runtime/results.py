@@ -6,15 +6,16 @@ Owns finished outcomes. Must never influence what is still running.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
 from alongside.core.choose import Plan
 from alongside.core.model import Block, Delivery, Failure, Job, Outcome, size
 from alongside.core.options import OnError
+from alongside.light import dataclass, field
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from os import PathLike
+    from typing import Any
 
     from alongside.observe.record import Record
     from alongside.observe.timeline import Timeline

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import perf_counter
-from typing import Any
 
 from alongside.core.choose import Candidates, Facts, Plan, Wishes, choose, span
 from alongside.core.events import Command, Event, Finished
 from alongside.core.ports import Capabilities
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 FIRST_LOOK = 0.1
 """Seconds after a move before it is looked at again."""

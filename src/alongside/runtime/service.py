@@ -10,12 +10,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from alongside.core.model import Delivery
 from alongside.runtime.driver import HEARTBEAT, Driver
 from alongside.runtime.interrupts import shielded
 from alongside.runtime.pushed import Awaited, Call, Owed, Pushed, Stretch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 LOOK = 0.001
 """Seconds between two looks of the thread that has stood back: what nobody waits for is late by two of them at most."""

@@ -12,7 +12,6 @@ import sys
 import warnings
 from collections.abc import Iterator
 from types import CodeType, FrameType
-from typing import Any, NamedTuple
 
 from alongside.core import teaching
 from alongside.core.choose import Facts
@@ -20,8 +19,13 @@ from alongside.core.events import Blocked, Command, Event, Finished
 from alongside.core.ports import Capabilities
 from alongside.core.teaching import Draw, Lesson
 from alongside.exceptions import AlongsideWarning
+from alongside.light import NamedTuple
 from alongside.runtime.callables import name_of
 from alongside.runtime.harmless import is_harmless
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 LONG = 1.0
 """Seconds of a run before anything is said about its speed."""

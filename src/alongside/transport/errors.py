@@ -15,17 +15,20 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from os import getpid
 from time import time
 from types import SimpleNamespace, TracebackType
-from typing import Any, Final
 
 from alongside.core.retry_after import told_by
 from alongside.exceptions import InternalError, NotPicklable
+from alongside.light import dataclass
 from alongside.transport.explain import explain
 from alongside.transport.parts import Parts, fields_of, has_own_pickling, lightened, name_of, put, skeleton
 from alongside.transport.pickling import dumps, loads
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 MAX_EXCEPTIONS: Final = 64
 """Exceptions that travel together: the raised one, its causes and contexts, the members of groups."""

@@ -13,7 +13,12 @@ from itertools import chain
 from pickle import PickleBuffer
 from time import perf_counter
 from types import CodeType, FunctionType, MethodType, ModuleType
-from typing import Any, Final, NamedTuple, TypeAlias
+
+from alongside.light import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final, TypeAlias
 
 MAX_OBJECTS: Final = 200_000
 MAX_DEPTH: Final = 500
@@ -45,8 +50,8 @@ class _Place(NamedTuple):
         return f"{self.kind} {self.expression!r} of {self.owner}" if self.kind else self.expression
 
 
-_Found: TypeAlias = tuple[_Place, object]
-_Children: TypeAlias = Callable[[_Place, Any], Iterable[_Found]]
+_Found: TypeAlias = "tuple[_Place, object]"
+_Children: TypeAlias = "Callable[[_Place, Any], Iterable[_Found]]"
 
 
 class _Refused(Exception):

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from copyreg import dispatch_table
-from dataclasses import dataclass
 from types import GetSetDescriptorType, MemberDescriptorType
-from typing import Any, Final
 
 from alongside.exceptions import AlongsideError
+from alongside.light import dataclass
 from alongside.transport.pickling import dumps, loads
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 _OWN_PICKLING: Final = frozenset(
     {"__reduce__", "__reduce_ex__", "__getstate__", "__setstate__", "__getnewargs__", "__getnewargs_ex__"}

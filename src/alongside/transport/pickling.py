@@ -21,8 +21,11 @@ from io import BytesIO
 from os.path import dirname
 from threading import Lock
 from types import MemberDescriptorType, ModuleType
-from typing import Any, Final, TypeAlias
 from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final, TypeAlias
 
 Buffers: TypeAlias = list[pickle.PickleBuffer] | None
 

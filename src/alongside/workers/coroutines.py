@@ -21,15 +21,19 @@ from _thread import allocate_lock, get_ident
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from time import monotonic_ns
 from types import coroutine
-from typing import Any, Protocol
 
 from alongside.core.model import Job
+from alongside.light import Protocol
 from alongside.workers.channel import BLOCKED, END, Channel, Frame
 from alongside.workers.eventloop import new_loop
 from alongside.workers.loopwatch import LONG, Place, at_work
 from alongside.workers.page import FIELDS, ToldPage
 from alongside.workers.runner import BATCH, OFFSET, SINCE, STEP
 from alongside.workers.slots import Slots
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 MOMENT = 5_000_000
 """Nanoseconds that a coroutine keeps the loop from which on the parent is told of it, where it cannot read the page."""

@@ -16,11 +16,15 @@ from _queue import SimpleQueue  # not `queue`: a file of that name may lie in th
 from collections.abc import Callable
 from functools import partial
 from time import monotonic
-from typing import Any, TypeVar
 
-T = TypeVar("T")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias, TypeVar
 
-Done = asyncio.Future[tuple[Any, BaseException | None]]
+    T = TypeVar("T")
+
+
+Done: TypeAlias = "asyncio.Future[tuple[Any, BaseException | None]]"
 
 
 class Errands:

@@ -6,12 +6,15 @@ Owns outcomes that nobody has fetched yet. Must never hold one back: whoever ask
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from alongside.core.events import Finished
 from alongside.core.model import Fault, Part
 
-Done = tuple[int, int, list[Any], float | list[float], int]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
+Done: TypeAlias = "tuple[int, int, list[Any], float | list[float], int]"
 """A stretch of tasks that succeeded: batch, offset of the first, values, seconds (their mean, or one each), slot."""
 
 FEW = 16

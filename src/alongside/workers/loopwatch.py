@@ -15,7 +15,12 @@ import threading
 from collections.abc import Callable
 from time import monotonic
 from types import FrameType
-from typing import Any, NamedTuple
+
+from alongside.light import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 BEAT = 0.02
 """Seconds between two beats of the timer."""

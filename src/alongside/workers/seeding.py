@@ -20,9 +20,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
 from threading import Lock
-from typing import Any
 
 from alongside.core.seeding import derive, words
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _current: ContextVar[Task | None] = ContextVar("alongside_task", default=None)
 

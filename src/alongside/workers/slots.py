@@ -13,17 +13,20 @@ import contextvars
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
-from typing import Any
 
 from alongside.core.events import Finished
 from alongside.core.model import Batch, Fault, Job, Part
 from alongside.exceptions import TaskTimeout
 from alongside.workers.runner import placed
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
 GATHER = 0.002
 """Seconds that finished tasks may wait for company while other tasks are still to be started."""
 
-_Done = tuple[int, int, Any, BaseException | None, float]
+_Done: TypeAlias = "tuple[int, int, Any, BaseException | None, float]"
 
 
 class Slots:

@@ -17,12 +17,15 @@ import socket
 import subprocess
 import sys
 import time
-from typing import Any
 
 from alongside.workers.channel import ENDED, SETUP, Channel, Frame
 from alongside.workers.interpreter import CODE, flags
 from alongside.workers.page import FIELDS
 from alongside.workers.surroundings import THREAD_CAPS, adopt, capture
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 PATIENCE = 30.0
 """Seconds for a fresh interpreter to call back."""

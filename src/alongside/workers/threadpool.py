@@ -13,7 +13,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
 
 from alongside.core.events import Finished
 from alongside.core.model import Batch, Fault, Job
@@ -21,7 +20,10 @@ from alongside.exceptions import TaskTimeout
 from alongside.workers.gathering import Gathering
 from alongside.workers.runner import OFFSET, SINCE, Awaiter, Runner, caller, placed
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from alongside.workers.runner import Broken, Stretch
 
 SPAN = 0.020
