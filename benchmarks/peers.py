@@ -5,9 +5,10 @@ Owns: how each library is imported, started, warmed and closed. Must never: time
 
 from __future__ import annotations
 
+import asyncio
 import multiprocessing
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from importlib import import_module
@@ -40,6 +41,19 @@ def alongside_name(name: str) -> Any:
 def both_busy(executor: Executor) -> None:
     """Make an executor start all its workers: each gets a task long enough that the other must take the next."""
     list(executor.map(spin, [0.05] * (2 * WORKERS)))
+
+
+async def worker_loop(call: Callable[[int], Awaitable[int]], count: int, at_once: int) -> list[int]:
+    """The loop that a careful person writes: so many workers, each of which takes the next number when it is done."""
+    results = [-1] * count
+    numbers = iter(range(count))
+
+    async def work() -> None:
+        for number in numbers:
+            results[number] = await call(number)
+
+    await asyncio.gather(*(work() for _ in range(at_once)))
+    return results
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from statistics import median
 from typing import Any
 
 import alongside
-from benchmarks import machine, regret_report
+from benchmarks import commandline, machine, regret_report
 from benchmarks.harness import say, why
 from benchmarks.regret_report import Told
 from benchmarks.regret_rows import ROWS, Workload
@@ -36,15 +36,16 @@ HOPELESS = 2.5
 
 
 def main(arguments: list[str]) -> int:
-    """Run the workloads asked for and print the table; 1 when a promise that can be judged was missed."""
-    options = _options(arguments)
+    """Run the workloads asked for and print the table."""
+    options = commandline.parser("regret", __doc__, ROWS).parse_args(arguments)
     about, kept = machine.line(), _kept(options.json)
     _compile()
     print(about, flush=True)
     for name in options.only or ROWS:
         kept[name] = measure(name, options)
         print(regret_report.text(kept[name]), flush=True)
-        _keep(options, about, [kept[row] for row in ROWS if row in kept])
+        rows = [kept[row] for row in ROWS if row in kept]
+        commandline.keep(options, about, [asdict(row) for row in rows], regret_report.markdown(about, rows))
     rows = [kept[row] for row in ROWS if row in kept]
     print("\n" + "\n".join(regret_report.summary(rows)))
     return 0
@@ -138,26 +139,7 @@ def _folder(workload: Workload) -> Iterator[str]:
             yield folder
 
 
-def _options(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks regret", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one round: shows that everything works")
-    only = f"one of {', '.join(ROWS)}; repeatable"
-    parser.add_argument("--only", action="append", choices=ROWS, metavar="ROW", help=only)
-    parser.add_argument("--rounds", type=int, default=0, help="rounds, instead of each workload's own number")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="keep every figure there, beside those of other runs")
-    return parser.parse_args(arguments)
-
-
 def _kept(file: Path | None) -> dict[str, Told]:
     if file is None or not file.exists():
         return {}
     return {plain["row"]: Told(**plain) for plain in json.loads(file.read_text())["rows"]}
-
-
-def _keep(options: argparse.Namespace, about: str, rows: list[Told]) -> None:
-    """Write the files after every workload, so that an interrupted run has kept what it measured."""
-    if options.json:
-        options.json.write_text(json.dumps({"machine": about, "rows": [asdict(row) for row in rows]}, indent=1))
-    if options.markdown:
-        options.markdown.write_text(regret_report.markdown(about, rows))

@@ -144,15 +144,10 @@ def _by_hand(count: int) -> Iterator[Work]:
 
 def _worker_loop(port: str, count: int, at_once: int) -> list[int]:
     async def main(client: Client) -> list[int]:
-        results = [-1] * count
-        numbers = iter(range(count))
+        async def page(number: int) -> int:
+            return _number(await client.get(f"http://127.0.0.1:{port}/page/{number}"))
 
-        async def work() -> None:
-            for number in numbers:
-                results[number] = _number(await client.get(f"http://127.0.0.1:{port}/page/{number}"))
-
-        await asyncio.gather(*(work() for _ in range(at_once)))
-        return results
+        return await peers.worker_loop(page, count, at_once)
 
     answer: list[int] = _with_client(main)
     return answer

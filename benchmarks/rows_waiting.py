@@ -190,15 +190,7 @@ def _run(main: Callable[[int], Awaitable[list[int]]], count: int) -> list[int]:
 
 
 async def _worker_loop(count: int) -> list[int]:
-    results = [0] * count
-    items = iter(range(count))
-
-    async def work() -> None:
-        for item in items:
-            results[item] = await nap_later(item)
-
-    await asyncio.gather(*(work() for _ in range(AT_ONCE)))
-    return results
+    return await peers.worker_loop(nap_later, count, AT_ONCE)
 
 
 async def _gather(count: int) -> list[int]:

@@ -1,6 +1,6 @@
 """Running a benchmark: each of its rows in a process of its own, the table printed and kept.
 
-Owns: the command line, and that a row's process is ended with everything it started.
+Owns: that a row's process is ended with everything it started.
 Must never: let one row's pools, memory or hang reach another row.
 """
 
@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import machine, report
+from benchmarks import commandline, machine, report
 from benchmarks.harness import Measured, Row, measure_row, say
 from benchmarks.scale import Scale
 
@@ -53,13 +53,7 @@ def run(suite: Suite, arguments: list[str]) -> int:
 
 
 def _options(suite: Suite, arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog=f"python -m benchmarks {suite.name}", description=suite.about)
-    parser.add_argument("--quick", action="store_true", help="small sizes, few rounds: shows that everything works")
-    only = f"one of {', '.join(suite.rows)}; repeatable"
-    parser.add_argument("--only", action="append", choices=suite.rows, metavar="ROW", help=only)
-    parser.add_argument("--rounds", type=int, default=0, help="rounds that are kept, instead of each row's own number")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="keep every single figure there")
+    parser = commandline.parser(suite.name, suite.about, suite.rows)
     parser.add_argument("--row-into", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
@@ -98,13 +92,9 @@ def _run(command: list[str]) -> str:
 
 
 def _keep(suite: Suite, options: argparse.Namespace, about: str, measured: list[Measured]) -> None:
-    """Write the files after every row, so that an interrupted run has kept what it measured."""
-    if options.json:
-        kept = {"machine": about, "rows": [report.to_json(row) for row in measured]}
-        options.json.write_text(json.dumps(kept, indent=1))
-    if options.markdown:
-        sections = [report.markdown(row) for row in measured]
-        options.markdown.write_text("\n".join([_preface(suite, about), report.summary(measured), *sections]))
+    sections = [report.markdown(row) for row in measured]
+    page = "\n".join([_preface(suite, about), report.summary(measured), *sections])
+    commandline.keep(options, about, [report.to_json(row) for row in measured], page)
 
 
 def _preface(suite: Suite, about: str) -> str:
