@@ -21,7 +21,6 @@ import select
 import time
 from _thread import allocate_lock, get_ident
 
-from alongside.transport.contexts import context_of
 from alongside.transport.segments import Arena, Leases
 from alongside.workers.channel import (
     AGAIN,
@@ -43,10 +42,11 @@ from alongside.workers.channel import (
     Channel,
     Frame,
 )
+from alongside.workers.job import Job
 from alongside.workers.page import ONE_OF_THEM, ToldPage, slot
 from alongside.workers.payload import always_loads, few_atoms, pack, pickled, unpack
 from alongside.workers.runner import BATCH as BATCH_FIELD
-from alongside.workers.runner import OFFSET, SINCE, Runner, caller, placed
+from alongside.workers.runner import OFFSET, SINCE, placed
 from alongside.workers.surroundings import Birthmarks, adopt
 from alongside.workers.ticker import Ticker
 from alongside.workers.voice import Voice, take_over
@@ -205,7 +205,7 @@ class Worker:
                 raise self._misfit
             told = unpack(frame, self._leases)
             take_over(self._voice)
-            self._job = Job(told, self)
+            self._job = Job(told, self, self._page)
         except BaseException as error:
             self.send(Frame(UNFIT, frame.a, body=_encode(error)))
 
@@ -332,49 +332,6 @@ _HANDLERS = {
     AGAIN: Worker._on_again,
     RELEASE: Worker._on_release,
 }
-
-
-class Job:
-    """The function of the run this worker works for, ready to be called."""
-
-    def __init__(self, given: tuple[Any, ...], worker: Worker) -> None:
-        *told, captured = given
-        self.context = context_of(captured)
-        self.coroutines: Any = None
-        self.runner: Any
-        self.context.run(self._make_ready, worker, *told)
-
-    def _make_ready(
-        self, worker: Worker, fn: Any, star: bool, slots: int, timeout: Any, initializer: Any, initargs: Any, seed: Any
-    ) -> None:
-        self.seed = seed
-        if initializer is not None:
-            initializer(*initargs)
-        if slots:
-            from alongside.core import model
-            from alongside.workers.coroutines import Coroutines
-
-            job = model.Job(fn, star, coroutine=True, timeout=timeout, slots=slots, seed=self.seed)
-            self.runner = self.coroutines = Coroutines(job, worker, worker._page)
-        else:
-            call = self._seeded(fn, caller(fn, star))
-            self.runner = Runner(call, worker.emit, worker._page, always_timed=timeout is not None)
-
-    def _seeded(self, fn: Any, call: Any) -> Any:
-        if self.seed is None:
-            return call
-        from alongside.workers import seeding
-
-        seeding.have_ready(fn)
-        return seeding.one_at_a_time(call, self.seed)
-
-    def close(self) -> bool:
-        """False where something of it goes on, so that the worker had better not be used again."""
-        if self.seed is not None:
-            from alongside.workers.seeding import reseed
-
-            reseed()
-        return self.coroutines is None or bool(self.coroutines.close())
 
 
 def _end_child(broken: list[Broken]) -> None:

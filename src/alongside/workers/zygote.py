@@ -26,10 +26,6 @@ import sys
 
 from alongside.workers.channel import ENDED, FORK, FORKED, KILL, PRELOAD, SETUP, Channel, Frame
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    pass
-
 IDLE = 60.0
 """Seconds without a worker and without a request after which the zygote leaves; the next call starts another."""
 
