@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
+from benchmarks.suite import run
+
 BENCHMARKS = {
     "engines": "the process workers against their peers and the hardware's limits",
     "seeing": "what progress and the timeline cost, on against off",
@@ -25,6 +27,8 @@ def main() -> int:
         print("\n".join(f"  {name:12s} {about}" for name, about in BENCHMARKS.items()))
         return 0 if len(sys.argv) < 2 else 2
     benchmark = import_module(f"benchmarks.{sys.argv[1]}")
+    if hasattr(benchmark, "SUITE"):
+        return run(benchmark.SUITE, sys.argv[2:])
     return int(benchmark.main(sys.argv[2:]))
 
 

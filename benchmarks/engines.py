@@ -6,7 +6,7 @@ Owns: the list of rows. Must never: measure.
 from __future__ import annotations
 
 from benchmarks import rows_arrays, rows_constant, rows_schedule, rows_small, rows_start
-from benchmarks.suite import Suite, run
+from benchmarks.suite import Suite
 
 SUITE = Suite(
     "engines",
@@ -30,8 +30,3 @@ SUITE = Suite(
         "scaling": rows_schedule.scaling,
     },
 )
-
-
-def main(arguments: list[str]) -> int:
-    """See `suite.run`."""
-    return run(SUITE, arguments)

@@ -6,7 +6,7 @@ Owns: the list of rows. Must never: measure.
 from __future__ import annotations
 
 from benchmarks import rows_faces
-from benchmarks.suite import Suite, run
+from benchmarks.suite import Suite
 
 SUITE = Suite(
     "faces",
@@ -21,8 +21,3 @@ SUITE = Suite(
         "random-forest": rows_faces.random_forest,
     },
 )
-
-
-def main(arguments: list[str]) -> int:
-    """See `suite.run`."""
-    return run(SUITE, arguments)

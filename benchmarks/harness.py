@@ -77,13 +77,14 @@ def reported(work: Work) -> tuple[float, object]:
 class Row:
     """One line of the table: the same work by several contenders, and the targets it is judged by.
 
+    `name` and `limited_by` are given by the suite: its own name for the function that makes the row, and what the
+    function's docstring says.
+
     `check` returns what is wrong with an answer, or an empty string. `subtract` names a contender whose figure of the
     same round is taken off the others (an interpreter's own start). `deadline` is seconds for one run.
     """
 
-    name: str
     title: str
-    limited_by: str
     contenders: tuple[Contender, ...]
     check: Callable[[object], str]
     targets: tuple[Target, ...]
@@ -94,6 +95,8 @@ class Row:
     rounds: int = 7
     warmups: int = 1
     deadline: float = 120.0
+    name: str = ""
+    limited_by: str = ""
 
 
 @dataclass

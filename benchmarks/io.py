@@ -6,7 +6,7 @@ Owns: the list of rows. Must never: measure.
 from __future__ import annotations
 
 from benchmarks import rows_pages, rows_waiting
-from benchmarks.suite import Suite, run
+from benchmarks.suite import Suite
 
 SUITE = Suite(
     "io",
@@ -21,8 +21,3 @@ SUITE = Suite(
         "hostile": rows_pages.hostile,
     },
 )
-
-
-def main(arguments: list[str]) -> int:
-    """See `suite.run`."""
-    return run(SUITE, arguments)

@@ -30,20 +30,20 @@ def arguments(scale: Scale) -> Row:
     a worker faults in the pages it reads. Pickling is not in the way (out-of-band buffers); a pipe moves 64 kB at a
     time with two copies, which is what the standard pools pay for."""
     expected = _touch_all(_arrays(scale))
-    return _row("arguments", "arguments", scale, _arrays, tasks.touch, sum, expected, arguments.__doc__)
+    return _row("arguments", scale, _arrays, tasks.touch, sum, expected)
 
 
 def results(scale: Scale) -> Row:
     """Bound by memory bandwidth and page faults: the worker makes the array, it is copied once into memory that the
     parent maps, and the parent faults in the pages it reads."""
     expected = _touch_all(_arrays(scale))
-    return _row("results", "results", scale, _numbers, tasks.make, _touch_all, expected, results.__doc__)
+    return _row("results", scale, _numbers, tasks.make, _touch_all, expected)
 
 
 def both(scale: Scale) -> Row:
     """Bound by memory bandwidth and page faults, in both directions: two copies of the bytes and the addition."""
     expected = 2 * _touch_all(_arrays(scale))
-    return _row("both", "arguments and results", scale, _arrays, tasks.double, _touch_all, expected, both.__doc__)
+    return _row("arguments and results", scale, _arrays, tasks.double, _touch_all, expected, crossings=2)
 
 
 def _arrays(scale: Scale) -> list[Any]:
@@ -71,23 +71,20 @@ class _Items:
 
 
 def _row(
-    name: str,
     what: str,
     scale: Scale,
     fresh: Callable[[Scale], list[Any]],
     function: Callable[..., Any],
     ready: Ready,
     expected: float,
-    limited_by: str | None,
+    crossings: int = 1,
 ) -> Row:
     items = _Items(lambda: fresh(scale))
     opened = [(label, functools.partial(_work, OPENED[label], function, items, ready)) for label in OPENED]
     contenders = [Contender(label, work, prepare=items.renew) for label, work in opened]
     return Row(
-        name,
         f"{scale.arrays} {what} of 8 MB; pools warm, arrays new in each run, every page read on arrival",
-        limited_by or "",
-        (*contenders, *_floors(_arrays(scale) * (2 if name == "both" else 1))),
+        (*contenders, *_floors(_arrays(scale) * crossings)),
         lambda answer: "" if answer == expected else f"the pages read add up to {answer}, not {expected}",
         TARGETS,
         rounds=scale.rounds(5),

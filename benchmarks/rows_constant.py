@@ -30,10 +30,8 @@ def constant_time(scale: Scale) -> Row:
     copied = Contender("copying it once", lambda: _copy(table), limit=True)
     contenders = tuple(Contender(label, _sharing(label, table, scale)) for label in SHARERS)
     return Row(
-        "constant-time",
         f"{scale.constant_tasks:,} tasks that use a constant of {table.nbytes / 1e6:.0f} MB; pools that inherit it are "
         "made inside the timing, the others are warm",
-        constant_time.__doc__ or "",
         (*contenders, copied),
         _right(scale),
         (
@@ -53,9 +51,7 @@ def constant_memory(scale: Scale) -> Row:
     processes together (proportional set sizes, and memory files whether mapped or not) less what they held before the
     call, divided by the constant's size. The caller's own constant was held before; add 1 to count it too."""
     return Row(
-        "constant-memory",
         f"memory added by {scale.constant_tasks:,} tasks with that constant, in multiples of its size",
-        constant_memory.__doc__ or "",
         tuple(Contender(label, functools.partial(_fresh_process, label, scale)) for label in SHARERS),
         _right(scale),
         (Target("at most 1.2 times its size", 1.2), Target("the same for a closure", 1.2, "", CLOSURE)),

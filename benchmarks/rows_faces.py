@@ -18,14 +18,12 @@ from benchmarks.scale import Scale
 Opened = Callable[[], AbstractContextManager[Work]]
 
 
-def _row(name: str, title: str, limited_by: str, scale: Scale, tool: str, **ways: Any) -> Row:
+def _row(title: str, scale: Scale, tool: str, **ways: Any) -> Row:
     """A row of one tool and alongside; `check` says whether an answer is right."""
     count, factor = ways.get("per", 1), ways.get("factor", 1.0)
     others = [Contender(other, opened, per=count) for other, opened in ways.get("others", {}).items()]
     return Row(
-        name,
         title,
-        limited_by,
         (
             Contender(tool, ways["before"], per=count),
             *others,
@@ -46,9 +44,7 @@ def pool_map(scale: Scale) -> Row:
         return lambda: _warm(make, lambda pool: pool.map(tasks.same, items, count // 32))
 
     return _row(
-        "pool-map",
         f"Pool(2).map of {count:,} no-op tasks in 32 chunks, warm, per task",
-        pool_map.__doc__ or "",
         scale,
         "multiprocessing.Pool",
         before=opened(lambda: library("multiprocessing").Pool(WORKERS)),
@@ -67,9 +63,7 @@ def executor_map(scale: Scale) -> Row:
         return lambda: _warm(make, lambda executor: list(executor.map(tasks.same, items, chunksize=count // 32)))
 
     return _row(
-        "executor-map",
         f"ProcessPoolExecutor(2).map of {count:,} no-op tasks in 32 chunks, warm, per task",
-        executor_map.__doc__ or "",
         scale,
         "ProcessPoolExecutor",
         before=opened(lambda: concurrent.futures.ProcessPoolExecutor(WORKERS)),
@@ -90,9 +84,7 @@ def thread_submits(scale: Scale) -> Row:
         return lambda: _warm(make, burst)
 
     return _row(
-        "thread-submits",
         f"ThreadPoolExecutor(8): a burst of {count:,} submits and their results, per call",
-        thread_submits.__doc__ or "",
         scale,
         "ThreadPoolExecutor",
         before=opened(lambda: concurrent.futures.ThreadPoolExecutor(8)),
@@ -106,9 +98,7 @@ def joblib_small(scale: Scale) -> Row:
     """Bound by joblib itself: it makes a tuple per task, and looks for results every 10 ms."""
     count = scale.many // 50
     return _row(
-        "joblib-small",
         f"joblib.Parallel(2) over {count:,} no-op tasks, warm, per task",
-        joblib_small.__doc__ or "",
         scale,
         "loky",
         **_in_joblib(lambda parallel, delayed: parallel(delayed(tasks.same)(x) for x in range(count))),
@@ -122,9 +112,7 @@ def joblib_arrays(scale: Scale) -> Row:
     numpy = library("numpy")
     array, count = numpy.arange(1_000_000, dtype=float), 40
     return _row(
-        "joblib-arrays",
         f"joblib.Parallel(2): {count} sums of one array of 8 MB, warm",
-        joblib_arrays.__doc__ or "",
         scale,
         "loky",
         **_in_joblib(lambda parallel, delayed: parallel(delayed(numpy.sum)(array) for _ in range(count))),
@@ -145,9 +133,7 @@ def grid_search(scale: Scale) -> Row:
         return GridSearchCV(SVC(), grid, cv=3).fit(x[:900], y[:900]).best_params_
 
     return _row(
-        "grid-search",
         "scikit-learn: GridSearchCV over 9 settings of SVC, 3 folds, digits, n_jobs=2",
-        grid_search.__doc__ or "",
         scale,
         "loky",
         **_in_joblib(search),
@@ -167,9 +153,7 @@ def random_forest(scale: Scale) -> Row:
 
     ways = _in_joblib(grow)
     return _row(
-        "random-forest",
         "scikit-learn: RandomForestClassifier(60).fit and .score, 4,000 rows, n_jobs=2",
-        random_forest.__doc__ or "",
         scale,
         "loky",
         **ways,

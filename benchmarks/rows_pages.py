@@ -28,9 +28,7 @@ def pages(scale: Scale) -> Row:
     numbers at once before, and then at its best; alongside is given none."""
     count = scale._size(2_000, 200)
     return Row(
-        "pages",
         f"{count:,} pages over HTTP, 20 ms latency",
-        pages.__doc__ or "",
         (
             Contender(BY_HAND, lambda: _by_hand(count)),
             Contender(f"{SUBJECT}, 100 at once", lambda: _alongside(count, max_workers=100)),
@@ -47,9 +45,7 @@ def polite(scale: Scale) -> Row:
     log's word; the figure is the time taken, of the least possible."""
     each = scale._size(101, 31)
     return Row(
-        "polite",
         f"{each} pages of each of {len(HOSTS)} hosts, at most 4 at once and 20 per second of each: time of the least",
-        polite.__doc__ or "",
         (Contender(SUBJECT, lambda: _politely(each)), Contender(f"{SUBJECT}, threads", lambda: _politely(each, True))),
         _exceeded,
         (
@@ -67,9 +63,7 @@ def hostile(scale: Scale) -> Row:
     """Bound by the waits: a second of Retry-After, two seconds of timeout for what hangs."""
     count = scale._size(1_000, 200)
     return Row(
-        "hostile",
         f"{count:,} pages; 10 % say 429 with Retry-After first, 5 % are cut off, 2 % hang: retries=5, timeout=2",
-        hostile.__doc__ or "",
         (
             Contender(SUBJECT, lambda: _hostilely(count, threads=False)),
             Contender(f"{SUBJECT}, threads", lambda: _hostilely(count, threads=True)),

@@ -24,7 +24,7 @@ def heavy_tail(scale: Scale) -> Row:
     last worker, and CPU time taken by the parent (or by other programs) from the two workers."""
     durations = _ascending(scale.spinning)
     what = f"{len(durations)} tasks, Pareto, the longest last"
-    return _schedule("heavy-tail", what, durations, scale, heavy_tail.__doc__)
+    return _schedule(what, durations, scale)
 
 
 def one_giant(scale: Scale) -> Row:
@@ -33,7 +33,7 @@ def one_giant(scale: Scale) -> Row:
     giant = scale.spinning
     durations = [giant * 0.02 / 200] * 400 + [giant]
     what = "400 small tasks, then one that takes 50 times a worker's share of them"
-    return _schedule("one-giant", what, durations, scale, one_giant.__doc__)
+    return _schedule(what, durations, scale)
 
 
 def _ascending(share: float) -> list[float]:
@@ -48,12 +48,10 @@ def _ascending(share: float) -> list[float]:
     return [duration * share for duration in sorted([*durations, LONGEST])]
 
 
-def _schedule(name: str, what: str, durations: list[float], scale: Scale, limited_by: str | None) -> Row:
+def _schedule(what: str, durations: list[float], scale: Scale) -> Row:
     ideal = max(sum(durations) / peers.WORKERS, max(durations))
     return Row(
-        name,
         f"{what}: {sum(durations):.2f} s of work, ideal {ideal:.2f} s on 2 workers; figures are wall time / ideal",
-        limited_by or "",
         (
             _shared("multiprocessing.Pool", _pool, durations, ideal),
             _shared("ProcessPoolExecutor", _executor, durations, ideal),
@@ -126,9 +124,7 @@ def scaling(scale: Scale) -> Row:
     few tasks it is the wake-ups of the call, divided by fewer tasks."""
     counts, workers = scale.task_counts, scale.worker_counts
     return Row(
-        "scaling",
         "no-op tasks, seconds per task (each number of workers warmed by a small call just before)",
-        scaling.__doc__ or "",
         tuple(_cell(count, number) for count in counts for number in workers),
         lambda answer: "" if isinstance(answer, list) and answer == list(range(len(answer))) else "wrong results",
         (*_more_tasks(counts[-2], counts[-1], workers), *_more_workers(workers[1], workers[-1], counts)),

@@ -23,9 +23,7 @@ def million(scale: Scale) -> Row:
     and wake-ups are shared by thousands of tasks."""
     count, fewer, fewest = scale.many, scale.many // 10, scale.many // 500
     return Row(
-        "million",
         f"{count:,} no-op tasks, 2 warm workers, per task; each peer at the best batch found by trying",
-        million.__doc__ or "",
         (
             Contender("multiprocessing.Pool", lambda: _pool(count), per=count),
             Contender("ProcessPoolExecutor", lambda: _executor(count), per=count),
@@ -144,9 +142,7 @@ def one_at_a_time(scale: Scale) -> Row:
     and, where a library has a helper thread, one more wake-up and a hand-over of the GIL."""
     trips, few = scale.trips, scale.trips // 10
     return Row(
-        "one-at-a-time",
         f"submit(f, x).result(), {trips:,} in a row, per call; executors warm, 2 workers",
-        one_at_a_time.__doc__ or "",
         (
             _trips("ProcessPoolExecutor", peers.stdlib_executor, trips),
             _trips("loky", peers.loky_executor, trips),
@@ -229,9 +225,7 @@ def burst(scale: Scale) -> Row:
     second; wake-ups are few when calls leave in batches."""
     count = scale.burst
     return Row(
-        "burst",
         f"{count:,} submits, then every result, per submit; executors warm, 2 workers",
-        burst.__doc__ or "",
         (
             _burst("ProcessPoolExecutor", peers.stdlib_executor, count),
             _burst("loky", peers.loky_executor, count),

@@ -70,26 +70,26 @@ def fresh_script(scale: Scale) -> Row:
     """Bound by process starts: the script's interpreter (subtracted), the clean helper interpreter that workers are
     forked from, two forks and two wake-ups. Figures are whole seconds of the process, from its start to its end; all
     modules have their bytecode cached, as after an installation."""
-    return _scripts("fresh-script", "plain", scale, until_exit=True, limited_by=fresh_script.__doc__)
+    return _scripts("plain", scale, until_exit=True)
 
 
 def fresh_script_numpy(scale: Scale) -> Row:
     """Bound by importing numpy: once in the script itself, and once more wherever workers are not forked from it
     (the two can overlap). Only the bare interpreter is subtracted, so the import counts for everybody."""
-    return _scripts("fresh-script-numpy", "numpy", scale, until_exit=True, limited_by=fresh_script_numpy.__doc__)
+    return _scripts("numpy", scale, until_exit=True)
 
 
 def first_line(scale: Scale) -> Row:
     """As fresh-script, but only until the first result is printed: leaving is not counted."""
-    return _scripts("first-line", "plain", scale, until_exit=False, limited_by=first_line.__doc__)
+    return _scripts("plain", scale, until_exit=False)
 
 
 def first_line_numpy(scale: Scale) -> Row:
     """As fresh-script-numpy, but only until the first result is printed: leaving is not counted."""
-    return _scripts("first-line-numpy", "numpy", scale, until_exit=False, limited_by=first_line_numpy.__doc__)
+    return _scripts("numpy", scale, until_exit=False)
 
 
-def _scripts(name: str, module: str, scale: Scale, until_exit: bool, limited_by: str | None) -> Row:
+def _scripts(module: str, scale: Scale, until_exit: bool) -> Row:
     with_numpy = ", numpy in the function's module" if module == "numpy" else ""
     end = "to its end" if until_exit else "to the line printed"
     contenders = [Contender(label, _script(SCRIPTS[label], label, module, until_exit)) for label in SCRIPTS]
@@ -97,9 +97,7 @@ def _scripts(name: str, module: str, scale: Scale, until_exit: bool, limited_by:
     if module == "numpy":
         contenders.append(Contender("only importing it", _script("", "", module, until_exit), limit=True))
     return Row(
-        name,
         f"two tasks of a fresh script on 2 workers{with_numpy}, {end}, over the interpreter's own start",
-        limited_by or "",
         tuple(contenders),
         lambda answer: "" if answer == ANSWER else f"the script printed {answer!r}",
         (Target("at most a third of loky's time", 1 / 3, "loky"),),
@@ -154,9 +152,7 @@ def next_call(scale: Scale) -> Row:
     """Bound by wake-ups: the parent wakes two sleeping workers and each wakes it, about four context switches, plus
     whatever a library sets up for each call."""
     return Row(
-        "next-call",
         f"a map of 2 no-op tasks on warm workers, per call ({CALLS} calls in a run)",
-        next_call.__doc__ or "",
         (
             _calls("ProcessPoolExecutor", _executor),
             _calls("multiprocessing.Pool", _pool),

@@ -47,9 +47,7 @@ def brief(scale: Scale) -> Row:
     comes on top of a plain loop in the same round."""
     count = scale._size(100_000, 10_000)
     return Row(
-        "brief",
         f"{count:,} tasks of about 20 µs in 4 threads: seconds on top of a plain loop",
-        brief.__doc__ or "",
         (
             _simple("ThreadPoolExecutor", partial(_executor, compute, count, 4)),
             _simple("joblib, threading", partial(_joblib, compute, count, 4)),
@@ -68,9 +66,7 @@ def naps(scale: Scale) -> Row:
     count = scale._size(10_000, 2_000)
     ideal = count * 0.001 / THREADS
     return Row(
-        "naps",
         f"{count:,} sleeps of 1 ms in {THREADS} threads; ideal {ideal * 1000:.0f} ms",
-        naps.__doc__ or "",
         (
             _simple("ThreadPoolExecutor", partial(_executor, nap, count, THREADS)),
             _simple("joblib, threading", partial(_joblib, nap, count, THREADS)),
@@ -90,9 +86,7 @@ def coroutines(scale: Scale) -> Row:
     """Bound by the event loop: a timer, a future and a wake-up per wait."""
     count = scale._size(100_000, 10_000)
     return Row(
-        "coroutines",
         f"{count:,} coroutines that wait 1 ms, {AT_ONCE:,} at a time",
-        coroutines.__doc__ or "",
         (
             _simple(BY_HAND, partial(_run, _worker_loop, count)),
             _simple("gather + semaphore", partial(_run, _gather, count)),
@@ -117,9 +111,7 @@ def memory(scale: Scale) -> Row:
     """Bound by what is kept per coroutine: one for each slot, or one for each item of the input."""
     count = scale._size(100_000, 10_000)
     return Row(
-        "memory",
         f"megabytes at the most for {count:,} coroutines, {AT_ONCE:,} at a time, results not kept",
-        memory.__doc__ or "",
         (
             Contender("gather + semaphore", lambda: _peak(partial(_run, _gather, count))),
             Contender(SUBJECT, lambda: _peak(partial(_streamed, count))),

@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks import commandline, machine, report
@@ -58,9 +58,14 @@ def _options(suite: Suite, arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def _made(suite: Suite, name: str, scale: Scale) -> Row:
+    make = suite.rows[name]
+    return replace(make(scale), name=name, limited_by=make.__doc__ or "")
+
+
 def _in_this_process(suite: Suite, options: argparse.Namespace) -> int:
     (name,) = options.only
-    row = suite.rows[name](Scale(quick=options.quick, fixed_rounds=options.rounds))
+    row = _made(suite, name, Scale(quick=options.quick, fixed_rounds=options.rounds))
     options.row_into.write_text(json.dumps(report.to_json(measure_row(row))))
     return 0
 
@@ -74,7 +79,7 @@ def _in_its_own_process(suite: Suite, name: str, options: argparse.Namespace) ->
         reason = _run(command)
         if into.exists():
             return report.from_json(json.loads(into.read_text()))
-    row = suite.rows[name](Scale(quick=True))
+    row = _made(suite, name, Scale(quick=True))
     return Measured(name, row.title, row.limited_by, row.unit, list(row.targets), excluded={"the whole row": reason})
 
 
