@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
+from math import gcd
 from statistics import median
 
 from alongside import backends
@@ -119,17 +120,11 @@ def _spread(rows: Sequence[Sequence[Any]], total: int, wanted: int) -> Iterable[
     places: Iterable[int] = (place * total // wanted for place in range(wanted))
     if wanted == total:
         step = max(1, round(total * 0.618))  # a step of the golden section leaves no large gaps, wherever one stops
-        while _common_divisor(step, total) > 1:
+        while gcd(step, total) > 1:
             step += 1
         places = (place * step % total for place in range(total))
     for place in places:
         yield rows[0][place] if len(rows) == 1 else tuple(row[place] for row in rows)
-
-
-def _common_divisor(a: int, b: int) -> int:
-    while b:
-        a, b = b, a % b
-    return a
 
 
 class _Looked(NamedTuple):

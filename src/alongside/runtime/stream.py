@@ -111,9 +111,7 @@ class Stream:
             self._driver.open()
 
     def _start_pump(self, work: Callable[[], None]) -> None:
-        context = (
-            contextvars.copy_context()
-        )  # a worker thread started by the pump sees the consumer's context variables
+        context = contextvars.copy_context()  # so that worker threads, which the pump starts, see the consumer's
         self._pump = threading.Thread(
             target=context.run, args=(self._guarded, work), name="alongside-driver", daemon=True
         )
