@@ -87,7 +87,7 @@ else:
             defaults = {name: body.pop(name) for name in fields if name in body}
             body.pop("__dict__", None)
             body.pop("__weakref__", None)
-            body.update(__slots__=fields, __match_args__=fields, __dataclass_fields__=_Fields())
+            body.update(__slots__=fields, __match_args__=fields, __dataclass_fields__=_Fields(defaults))
             made = type(cls)(cls.__name__, cls.__bases__, body)
             made.__qualname__ = cls.__qualname__
             own = {"__init__": _initialiser(made, fields, defaults, frozen), "__eq__": _equal, "__repr__": _shown}
@@ -115,10 +115,22 @@ else:
     class _Fields:
         """What `dataclasses.asdict` and its kin ask a class for: made when they ask."""
 
+        def __init__(self, defaults):
+            self._defaults = defaults
+
         def __get__(self, record, cls):
             from dataclasses import make_dataclass
 
-            return make_dataclass(cls.__name__, cls.__match_args__).__dataclass_fields__
+            fields = [self._standard(name) if name in self._defaults else name for name in cls.__match_args__]
+            return make_dataclass(cls.__name__, fields).__dataclass_fields__
+
+        def _standard(self, name):
+            import dataclasses
+
+            default = self._defaults[name]
+            if isinstance(default, field):
+                return name, "typing.Any", dataclasses.field(default_factory=default.factory)
+            return name, "typing.Any", dataclasses.field(default=default)
 
     def _annotated(body):
         """The names with annotations; those of a module with `from __future__ import annotations` are there as text."""

@@ -101,7 +101,13 @@ def test_a_dataclass(kind: Any) -> None:
     one.things.append("egg")
     assert other.things == [] and one != other and one != ("a", ["egg"])
     assert dataclasses.asdict(one) == {"owner": "a", "things": ["egg"]}
-    assert [field.name for field in dataclasses.fields(kind)] == ["owner", "things"]
+    owner, things = dataclasses.fields(kind)
+    assert (owner.name, owner.default, things.name, things.default_factory) == (
+        "owner",
+        dataclasses.MISSING,
+        "things",
+        list,
+    )
     with pytest.raises(AttributeError):
         one.new = 1
     with pytest.raises(TypeError):
@@ -114,6 +120,7 @@ def test_a_dataclass(kind: Any) -> None:
 def test_a_frozen_dataclass(kind: Any) -> None:
     one = kind("a")
     assert repr(one) == "Key(name='a', number=1)"
+    assert [field.default for field in dataclasses.fields(kind)] == [dataclasses.MISSING, 1]
     assert (hash(one) == hash(kind("a", 1)), {one: 1}[kind("a")]) == (True, 1)
     with pytest.raises(AttributeError):
         one.name = "b"
