@@ -30,10 +30,12 @@ def _read(service: Service, results: IMapIterator, until: float | None) -> Itera
     try:
         while True:
             try:
-                yield results.next(None if until is None else max(0.0, until - time.monotonic()))
+                ready = results.wait_for_some(None if until is None else max(0.0, until - time.monotonic()))
             except StopIteration:
                 return
             except MultiprocessingTimeoutError:
                 raise TimeoutError from None
+            while ready:
+                yield ready.popleft()
     finally:
         service.forget(results)

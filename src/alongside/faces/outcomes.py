@@ -198,12 +198,20 @@ class IMapIterator:
 
     def next(self, timeout: float | None = None) -> Any:
         """The next result, or what its call raised; `multiprocessing.TimeoutError` where it does not come in time."""
+        while True:
+            try:
+                return self._current.popleft()  # atomic, and without the lock: a consumer may read millions
+            except IndexError:
+                self.wait_for_some(timeout)
+
+    def wait_for_some(self, timeout: float | None = None) -> deque[Any]:
+        """Where none is there: wait as `next` does, for as many as come together; they are taken from the left."""
         with self._changed:
             if not self._current:
                 if not self._changed.wait_for(self._has_more, timeout):
                     raise MultiprocessingTimeoutError
                 self._load()
-            return self._current.popleft()
+            return self._current
 
     def take(self, offset: int, values: list[Any]) -> None:
         """Some items are done."""

@@ -195,10 +195,11 @@ class Runner:
             self._plain(todo, offset)
 
     def _plain(self, todo: Items, offset: int) -> None:
-        call, page, append = self._calling, self._page, self._values.append
-        for number, item in enumerate(todo, offset + 1):
-            page[OFFSET] = number
-            append(call(item))
+        call, page, values = self._calling, self._page, self._values
+        for item in todo:
+            offset += 1
+            page[OFFSET] = offset
+            values.append(call(item))
 
     def _timed(self, todo: Items, offset: int) -> None:
         call, page, times = self._calling, self._page, self._times
