@@ -103,6 +103,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     home = _HOME.get(name)
+    if name in ("futures", "testing"):  # modules that are written as `alongside.futures.…`
+        return getattr(__import__(f"alongside.{name}"), name)
     if home is None:
         raise AttributeError(f"module 'alongside' has no attribute {name!r}")
     value = getattr(__import__(home, fromlist=[name]), name)

@@ -15,6 +15,7 @@ from alongside.compose_plan import candidates
 from alongside.core.choose import Facts, Plan, Wishes, choose
 from alongside.core.model import Block
 from alongside.core.whatif import not_for_this, prospects
+from alongside.exceptions import OptionError
 from alongside.observe.advice import Advice
 from alongside.runtime import machine
 from alongside.runtime.callables import is_coroutine_function, name_of
@@ -45,12 +46,12 @@ def advise(fn: Fn, iterables: tuple[Iterable[Any], ...], given: Mapping[str, Any
     items, star = iterate(iterables), len(iterables) > 1
     base = Facts(coroutine=is_coroutine_function(fn), cpus=machine.cpu_count(), tasks_left=count(iterables))
     if base.coroutine:
-        facts = _again_if_done(_awaited(fn, items, star, base))
+        facts = _again_if_done(_seen(_awaited(fn, items, star, base)))
         return _told(fn, facts, choose(facts, candidates(), wishes), wishes)
     pilot = Pilot(candidates(), wishes, base, fn, base.tasks_left)
     try:
         _watch(fn, items, star, pilot)
-        tried = _again_if_done(pilot.facts())
+        tried = _again_if_done(_seen(pilot.facts()))
         plan = pilot.verdict(lambda _: tried)
         return _told(fn, _with_weights(tried, pilot.facts()), plan, wishes)
     finally:
@@ -60,6 +61,12 @@ def advise(fn: Fn, iterables: tuple[Iterable[Any], ...], given: Mapping[str, Any
 def _told(fn: Fn, facts: Facts, plan: Plan, wishes: Wishes) -> Advice:
     able = candidates()
     return Advice(name_of(fn), facts, plan, prospects(facts, plan, able, wishes), not_for_this(facts, able, wishes))
+
+
+def _seen(facts: Facts) -> Facts:
+    if not facts.tasks_seen:
+        raise OptionError("there is nothing to advise on: the input has no items.")
+    return facts
 
 
 def _again_if_done(facts: Facts) -> Facts:

@@ -17,6 +17,7 @@ from statistics import median
 from alongside import backends
 from alongside.compose import checked, run
 from alongside.compose_plan import candidates
+from alongside.core.options import is_whole
 from alongside.core.ports import Capabilities
 from alongside.exceptions import OptionError
 from alongside.light import NamedTuple
@@ -91,7 +92,7 @@ class _Items:
     """The items that are run: of sequences an even spread, of anything else the first ones."""
 
     def __init__(self, iterables: tuple[Iterable[Any], ...], sample: int | None) -> None:
-        if sample is not None and sample < 1:
+        if sample is not None and not is_whole(sample, 1):
             raise OptionError(
                 f"sample={sample!r}: give a whole number of items, at least 1, or None to have it chosen."
             )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -40,7 +42,12 @@ def square(n: int) -> int:
         ((square, [1]), {"processes": 3}, "no option 'processes'; did you mean 'max_workers'"),
         ((square, [1]), {"chunksize": 3}, "no option 'chunksize'; did you mean 'batch_size'"),
         ((square, [1]), {"backend": "process"}, "no backend 'process'; did you mean 'processes'\\?.*auto, serial"),
-        ((square, [1]), {"backend": 4}, "no backend 4"),
+        ((square, [1]), {"backend": 4}, "no backend 4; for 4 workers write max_workers=4"),
+        ((square, [1]), {"order": False}, "no option 'order'; did you mean 'ordered' \\(of imap and aimap\\)"),
+        ((square, [1]), {"memory_limit": 2}, "memory_limit=2 is not a whole number of bytes.*for 2 GB write"),
+        ((square, [1]), {"memory_limit": "2GB"}, "memory_limit='2GB' is not a whole number of bytes"),
+        ((square, [1]), {"backoff": alongside.Backoff(base=-1)}, "backoff's base=-1 is too small"),
+        ((square, [1]), {"backoff": alongside.Backoff(*"xx")}, "backoff's base='x' is not a number"),
         ((square, [1]), {"max_workers": 0}, "max_workers=0 is too small: at least 1"),
         ((square, [1]), {"max_workers": 2.0}, "max_workers=2.0 is not a whole number"),
         ((square, [1]), {"max_workers": True}, "max_workers=True is not a whole number"),
@@ -63,6 +70,23 @@ def square(n: int) -> int:
 def test_a_wrong_call(call: str, arguments: tuple[Any, ...], options: dict[str, Any], said: str) -> None:
     with pytest.raises(alongside.OptionError, match=said):
         CALLS[call](*arguments, **options)
+
+
+def test_a_limit_without_a_name() -> None:
+    with pytest.raises(alongside.OptionError, match="Limit\\(concurrency=5\\) for tasks at once, Limit\\(per_second=5"):
+        alongside.Limit(5)
+
+
+@pytest.mark.parametrize("sample", [0, "x", 2.5, True])
+def test_a_sample_that_is_no_number_of_items(sample: Any) -> None:
+    with pytest.raises(alongside.OptionError, match="give a whole number of items"):
+        alongside.compare(square, [1, 2], sample=sample)
+
+
+def test_modules_that_one_would_not_think_of_importing() -> None:
+    program = "import alongside; print(alongside.futures.ProcessPoolExecutor.__name__, alongside.testing.__name__)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("ProcessPoolExecutor alongside.testing\n", "")
 
 
 def test_option_errors_are_value_errors() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import alongside
+from alongside.core.events import Crew, Moved
 from alongside.observe import progress
 from alongside.testing import Raises, rehearse
 
@@ -71,6 +72,14 @@ def test_a_change_of_backend_is_told() -> None:
     assert sum(mine.steps) == 600
     if run.plan.backend != "serial":  # on a machine with one CPU it stays
         assert mine.texts[-1] == f"serial → {run.plan.backend}"
+
+
+def test_a_move_to_more_workers_of_the_same_kind_is_no_change() -> None:
+    mine = Mine()
+    watcher = progress.Progress(mine, 10, backend="processes")
+    for name in ("threads", "threads"):
+        watcher.on_event(Moved(Crew(8, name=name)), 0.0)
+    assert mine.texts[-1] == "processes → threads"
 
 
 def test_only_update_is_needed() -> None:

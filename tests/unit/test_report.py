@@ -100,6 +100,15 @@ def test_the_page_tells_reasons_predictions_failures_and_their_items(tmp_path: P
     assert "Traceback" in page
 
 
+@pytest.mark.parametrize(("first", "last", "few"), [(0.004, 0.05, 4), (1e-6, 3e-5, 3), (1e-6, 10.0, 6), (0.5, 0.5, 1)])
+def test_durations_are_marked_with_some_round_figures(first: float, last: float, few: int) -> None:
+    from alongside.observe.figures import _ticks
+
+    ticks = _ticks(first, last)
+    assert few <= len(ticks) <= 10
+    assert all(first / 2 <= tick <= last * 2 for tick in ticks)
+
+
 def test_an_empty_run_has_a_page_too(tmp_path: Path) -> None:
     assert "0 tasks" in page_of(alongside.run(abs, []), tmp_path)
 

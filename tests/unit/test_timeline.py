@@ -99,6 +99,7 @@ def test_workers_after_a_move_are_named_by_the_crew_they_belong_to() -> None:
         (0.0, batch(1, 1, 0, 1)),
         (0.2, ev.Finished(1, 1, [Part(0, list("a"), [0.2])], (), 0.2)),
         (0.2, ev.Moved(ev.Crew(2, name="threads"))),
+        (0.2, ev.Moved(ev.Crew(4, name="threads"))),
         (0.2, ev.Hire(2)),
         (0.2, batch(2, 2, 1, 1)),
         (0.5, ev.Finished(2, 2, [Part(0, list("b"), [0.3])], (), 0.3)),

@@ -31,6 +31,11 @@ _ELSEWHERE = {
 }
 """What other libraries call it."""
 
+_OF_SOME = {"ordered": "imap and aimap"}
+"""Options that only these calls have: they are arguments of their own."""
+
+SMALLEST = 1_000_000
+"""Bytes below which a memory limit is a slip: an interpreter alone takes several times as many."""
 
 OnError: TypeAlias = "Literal['raise', 'return', 'skip']"
 
@@ -87,10 +92,17 @@ class Options:
     def _check(self, backends: list[str]) -> None:
         if self.backend not in backends:
             near = _nearest(str(self.backend), backends)
+            if isinstance(self.backend, int):
+                near = f"; for {self.backend} workers write max_workers={self.backend}."
             raise OptionError(f"there is no backend {self.backend!r}{near} Backends are: {', '.join(backends)}.")
-        for name in ("max_workers", "batch_size", "window", "memory_limit", "tasks_per_worker"):
+        for name in ("max_workers", "batch_size", "window", "tasks_per_worker"):
             if getattr(self, name) is not None:
                 _count(name, getattr(self, name), least=1)
+        if self.memory_limit is not None and not is_whole(self.memory_limit, SMALLEST):
+            raise OptionError(
+                f"memory_limit={self.memory_limit!r} is not a whole number of bytes, {SMALLEST:,} or more; for 2 GB "
+                "write memory_limit=2 * 10**9."
+            )
         _count("retries", self.retries, least=0)
         if self.seed is not None:
             _count("seed", self.seed, least=0)
@@ -123,7 +135,10 @@ class Options:
                 f"retry_on={self.retry_on!r} is not an exception class, a tuple of them, or a function that takes the "
                 "exception and says whether to try again."
             )
-        if not isinstance(self.backoff, Backoff) and not callable(self.backoff):
+        if isinstance(self.backoff, Backoff):
+            for name, value in self.backoff._asdict().items():
+                _number(f"backoff's {name}", value, least=0)
+        elif not callable(self.backoff):
             raise OptionError(f"backoff={self.backoff!r} is not seconds, a Backoff, or a function of the attempt.")
         if self.initializer is not None and not callable(self.initializer):
             raise OptionError(f"initializer={self.initializer!r} cannot be called; give a function.")
@@ -137,6 +152,11 @@ def _is_retry_on(value: object) -> bool:
     if isinstance(value, tuple):
         return all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in value)
     return callable(value)
+
+
+def is_whole(value: object, least: int) -> bool:
+    """Whether it is a whole number, at least `least`."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def _count(name: str, value: object, least: int) -> None:
@@ -159,5 +179,6 @@ def _nearest(name: str, known: Iterable[str]) -> str:
 
     known = list(known)
     meant = _ELSEWHERE.get(name)
-    near = [meant] if meant in known else difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else "."
+    near = [meant] if meant in known else difflib.get_close_matches(name, [*known, *_OF_SOME], n=1, cutoff=0.5)
+    whose = f" (of {_OF_SOME[near[0]]})" if near and near[0] in _OF_SOME else ""
+    return f"; did you mean {near[0]!r}{whose}?" if near else "."

@@ -148,13 +148,19 @@ def _durations(record: Record) -> Any:
             hovertemplate="about %{customdata}: %{y:,} attempts<extra></extra>",
         )
     )
-    first, last = min(steps), max(steps)
-    ticks = [10.0**power for power in range(-8, 7) if first / 12 <= 10.0**power <= last * 12]
+    ticks = _ticks(min(steps), max(steps))
     figure.update_xaxes(type="log", tickvals=ticks, ticktext=[in_words(tick) for tick in ticks])
     figure.update_yaxes(rangemode="tozero", tickformat="~s", automargin=True)
     margin = {"l": 8, "r": 8, "t": 8, "b": 30}
     figure.update_layout(template="none", height=220, margin=margin, bargap=0, showlegend=False)
     return figure
+
+
+def _ticks(first: float, last: float) -> list[float]:
+    """Round numbers for an axis of orders of magnitude: where it spans few, some between them too."""
+    between = (1, 2, 5) if last < 100 * first else (1, 3) if last < 1e4 * first else (1,)
+    ticks = [digit * 10.0**power for power in range(-8, 7) for digit in between]
+    return [tick for tick in ticks if first / 2 <= tick <= last * 2]
 
 
 def safe(text: str) -> str:

@@ -37,7 +37,7 @@ class Progress:
     def on_event(self, event: Event, now: float) -> None:
         if isinstance(event, Finished):
             self._bar.update(sum(len(part.values) for part in event.parts))
-        elif isinstance(event, Moved):
+        elif isinstance(event, Moved) and self._backends[-1:] != [event.crew.name]:  # not just to more of the same
             self._backends.append(event.crew.name)
             self._label()
 

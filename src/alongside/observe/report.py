@@ -33,8 +33,8 @@ def page(record: Record) -> str:
 
         from alongside.observe.figures import LANES_SHOWN, figures
     except ImportError as error:
-        remedy = "pip install 'alongside[report]'"
-        raise ImportError(f"a report is made with plotly and jinja2, and {error.name} is not here: {remedy}") from error
+        remedy = "pip install plotly jinja2 (or alongside with its extra: 'alongside[report]')"
+        raise ImportError(f"a report is made with plotly and jinja2, and {error.name} is not here: {remedy}") from None
 
     made = figures(record)
     plotly, script = get_plotlyjs(), _file("report.js")

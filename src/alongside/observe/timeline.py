@@ -105,7 +105,8 @@ class Timeline:
             self._on_lost(event, now)  # type: ignore[arg-type]
         elif kind is Moved:
             self._crew = event.crew  # type: ignore[union-attr]
-            self.moves.append((now, self._crew.name))
+            if self._crew.name != self.moves[-1][1]:  # not just to more of the same
+                self.moves.append((now, self._crew.name))
         if kind is Memory or now >= self._next_sample:
             self._sample(event, now)
 

@@ -40,11 +40,16 @@ class Limit:
 
     def __init__(
         self,
-        *,
+        *unnamed: object,
         concurrency: int | None = None,
         per_second: float | None = None,
         per: Callable[..., Hashable] | None = None,
     ) -> None:
+        if unnamed:
+            raise OptionError(
+                f"a Limit takes names: Limit(concurrency={unnamed[0]!r}) for tasks at once, "
+                f"Limit(per_second={unnamed[0]!r}) for starts per second."
+            )
         _check(concurrency, per_second, per)
         self.concurrency, self.per_second, self.per = concurrency, per_second, per
         self._ledger = Ledger(concurrency, per_second)
