@@ -245,7 +245,7 @@ def choosing(stage: Stage) -> None:
 
 def advised(fn: Callable[..., Any], items: list[Any]) -> tuple[str, str, str]:
     plan = alongside.advise(fn, items).plan
-    return fn.__name__, plan.backend, " ".join(plan.reasons)
+    return fn.__name__, plan.backend, plan.why
 
 
 def pitfalls(stage: Stage) -> None:

@@ -107,12 +107,14 @@ def pages_chosen(urls: list[str]) -> alongside.Run:
 
 
 def primes_so_many(workers: int) -> list[int]:
-    return alongside.map(count_primes, [40_000] * 8, backend="processes", max_workers=workers)
+    limits = [40_000] * 8
+    return alongside.map(count_primes, limits, backend="processes", max_workers=workers)
 
 
 def pages_so_many(workers: int) -> list[str]:
     with SlowServer(0.05) as server:
-        return alongside.map(fetch, server.urls(20), backend="asyncio", max_workers=workers)
+        urls = server.urls(20)
+        return alongside.map(fetch, urls, backend="asyncio", max_workers=workers)
 
 
 # --- pitfalls -----------------------------------------------------------------------------------------------------

@@ -140,7 +140,7 @@ def merged(several: Sequence[Timing]) -> Timing:
 def choice(timing: Timing) -> str:
     """What alongside chose, and why, from the run's own plan."""
     plan = timing.answer.plan
-    return f"{timing.label} → {means(plan)}: {' '.join(plan.reasons)}"
+    return f"{timing.label} → {means(plan)}. {plan.why}"
 
 
 def against(one: Timing, loop: Timing) -> str:

@@ -100,6 +100,11 @@ class Plan(NamedTuple):
     slots: int = 1
     grows_to: int = 0
 
+    @property
+    def why(self) -> str:
+        """The reasons, as sentences."""
+        return " ".join(reason[:1].upper() + reason[1:] for reason in self.reasons)
+
     def __str__(self) -> str:
         workers = f" with {self.max_workers} workers" if (self.max_workers or 0) > 1 else ""
         workers += f" to begin with, {self.grows_to} at the most" if workers and self.grows_to else ""

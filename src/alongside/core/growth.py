@@ -61,7 +61,7 @@ class Growth:
         self._seconds = 0.0
         self._since: float | None = None
         self._full = True
-        self._why = "nothing has been seen yet"
+        self._why = "too few were done to try another number"
         self.at_once = min(begin, most)
 
     def learn(self, count: int, faults: int, seconds: float, now: float, load: int) -> bool:
