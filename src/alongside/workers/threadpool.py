@@ -123,10 +123,8 @@ class ThreadPool:
     """
 
     def __init__(self, job: Job, limit: int, ring: Callable[[], None], failed: Callable[[BaseException], None]) -> None:
-        self.job = job
-        self.limit = limit
-        self.ring = ring
-        self.failed = failed
+        self.job, self.limit = job, limit
+        self.ring, self.failed = ring, failed
         self.gathering = Gathering()
         self._context = contextvars.copy_context()
         self._lock = threading.Lock()
@@ -353,12 +351,10 @@ class Puller:
 
             call = seeding.side_by_side(call, job.seed)
         self.runner = _Runner(call, self._emit, self.page, always_timed=job.timeout is not None)
-        self.thread: threading.Thread
 
     def start(self, context: contextvars.Context) -> None:
-        self.thread = threading.Thread(
-            target=context.run, args=(self._work,), name=f"alongside-{self.number}", daemon=True
-        )
+        name = f"alongside-{self.number}"
+        self.thread = threading.Thread(target=context.run, args=(self._work,), name=name, daemon=True)
         self.thread.start()
 
     @property
