@@ -13,11 +13,21 @@ from alongside.core.choose import Facts, Plan
 from alongside.core.ports import Capabilities
 from alongside.runtime import calibration
 from alongside.runtime.fitting import fitted_to_memory
+from alongside.runtime.opening import within_an_import
 
 
 def candidates() -> Mapping[str, Capabilities]:
     """Every backend that is here, with what it declares, and what it costs here where that has been measured."""
-    return {name: _here(name) for name in backends.names()}
+    every = {name: _here(name) for name in backends.names()}
+    return {name: able for name, able in every.items() if not able.needs_pickling} if would_begin_again() else every
+
+
+def would_begin_again() -> bool:
+    """Whether other processes would begin this very run again: a worker runs it while it imports a module.
+
+    Its own workers may import that module too, and theirs, without end.
+    """
+    return "ALONGSIDE_WORKER" in os.environ and within_an_import()
 
 
 def _here(name: str) -> Capabilities:

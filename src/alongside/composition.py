@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from alongside import backends
-from alongside.compose_plan import base_facts, candidates, fitted
+from alongside.compose_plan import base_facts, candidates, fitted, would_begin_again
 from alongside.core.choose import Plan, Wishes
 from alongside.core.coordinator import Coordinator
 from alongside.core.events import Finish
@@ -19,7 +19,7 @@ from alongside.core.lines import Call
 from alongside.core.model import Delivery, Job
 from alongside.core.options import Options
 from alongside.core.policy import Policy, of_one, of_several
-from alongside.exceptions import OptionError
+from alongside.exceptions import BackendUnavailable, OptionError
 from alongside.observe.watchers import timeline_of, watchers
 from alongside.runtime import calibration, machine
 from alongside.runtime.calibration import Listener
@@ -73,7 +73,7 @@ class Composition:
         self.options = options
         given = options.initializer, options.initargs, options.timeout, machine.cpu_count()
         self.job = Job(fn, star, coroutine, *given, tasks_per_worker=options.tasks_per_worker, seed=options.seed)
-        self._deliver = deliver
+        self._deliver, self._endless = deliver, endless
         total = None if source.total is None else source.total - done
         self.pilot: Any
         plan, self.pilot = (after, None) if after else self._begin(source.total)
@@ -208,10 +208,21 @@ class Composition:
                 f"memory_limit needs workers that can be ended one by one, which {self.options.backend!r} has not: "
                 "use backend='processes', or leave backend='auto'."
             )
+        if able.needs_pickling and would_begin_again():
+            return self._at_home_instead()
         workers, slots = as_asked(self.options.max_workers, self.job, able)
         alone = able.in_event_loop and not self.job.coroutine  # an ordinary function has so many threads there
         grows_to = able.grows_to if workers is None and not alone else 0
         return Plan(self.options.backend, workers, ("it was asked for.",), slots=slots, grows_to=grows_to)
+
+    def _at_home_instead(self) -> Plan:
+        """A plain loop for what a worker asks for while it imports a module; there is none for an executor's calls."""
+        why = "a worker process asks for it while it imports a module, and its own workers might do so again"
+        if self._endless:
+            raise BackendUnavailable(
+                self.options.backend, reason=f"{why}; make that executor or pool in a function, not at a module's top"
+            )
+        return Plan("serial", None, (f"{why}.",))
 
     def _received(self, deliveries: Sequence[Delivery]) -> None:
         if self.at_home and self.pilot is not None:

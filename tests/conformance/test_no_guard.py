@@ -268,6 +268,71 @@ def test_leaving_an_iterator_open_at_the_end_of_the_program() -> None:
         assert (done.stdout, done.stderr) == ("0 1\n", "")
 
 
+TOP = """
+import asyncio, sys
+import alongside
+print("begins")
+
+class Point:
+    def __init__(self, x):
+        self.x = x
+
+class Refused(Exception):
+    pass
+
+def own(x):
+    if x == 99:
+        raise Refused(Point(x))
+    return Point(2 * x)
+
+"""
+
+CALLS = {
+    "map": "alongside.map(own, range(20), backend='processes')",
+    "items": "alongside.map(lambda point: own(point.x), map(Point, range(20)), backend='processes')",
+    "imap": "list(alongside.imap(own, range(20), backend='processes'))",
+    "amap": "asyncio.run(alongside.amap(own, range(20), backend='processes'))",
+    "Executor": "list(alongside.Executor('processes').map(own, range(20)))",
+    "submit": "[f.result() for f in [alongside.Executor().submit(own, x) for x in range(20)]]",
+    "Pool": "(pool := alongside.Pool(2)).map(own, range(20))",
+    "errors": "[f.exception.args[0] for f in alongside.run(own, [99] * 20, backend='processes').failures]",
+}
+
+
+@pytest.mark.parametrize("package", [False, True], ids=["module", "package"])
+@pytest.mark.parametrize("call", CALLS)
+def test_a_module_that_uses_processes_while_it_is_imported(call: str, package: bool, tmp_path: Path) -> None:
+    """A worker that imported it would begin all over again."""
+    source = f"{TOP}rows = {CALLS[call]}\n"
+    if package:
+        (tmp_path / "table").mkdir()
+        (tmp_path / "table/__init__.py").write_text("from .rows import own, rows, Point\n")
+        (tmp_path / "table/rows.py").write_text(f"from .other import other\n{source}")
+        (tmp_path / "table/other.py").write_text("def other(x):\n    return x\n")
+    else:
+        (tmp_path / "table.py").write_text(source)
+    program = "import table; print(len(table.rows), {type(row) is table.Point for row in table.rows})"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "begins\n20 {True}\n", "")
+
+
+@pytest.mark.parametrize(("call", "refused"), [("map", False), ("imap", False), ("amap", False), ("Executor", True)])
+def test_workers_that_import_such_a_module(call: str, refused: bool, tmp_path: Path) -> None:
+    """They do its work in a plain loop; an executor of theirs is refused, with the reason."""
+    (tmp_path / "table.py").write_text(f"{TOP}rows = {CALLS[call]}\n")
+    program = (
+        "import alongside, table\n"
+        "try:\n"
+        "    print([point.x for point in alongside.map(table.own, [1, 2], backend='processes')])\n"
+        "except Exception as error:\n"
+        "    print(type(error).__name__, error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    last = done.stdout.splitlines()[-1]
+    assert done.returncode == 0, done.stderr
+    assert ("while it imports a module" in last) if refused else (last == "[2, 4]"), done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("options", ["", ", max_workers=2", ", backend='threads'"])
 def test_a_module_that_maps_while_it_is_imported(options: str, tmp_path: Path) -> None:
     """The import holds its module's lock; nothing that the run waits for may want it."""

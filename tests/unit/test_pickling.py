@@ -29,7 +29,8 @@ from hypothesis import strategies as st
 from alongside.exceptions import NotPicklable
 from alongside.transport import explain as explain_module
 from alongside.transport.explain import explain
-from alongside.transport.pickling import OUT_OF_BAND, _homeless, dumps, loads
+from alongside.transport.modules import homeless
+from alongside.transport.pickling import OUT_OF_BAND, dumps, loads
 
 # -- values ---------------------------------------------------------------------------------------------------------
 
@@ -229,12 +230,12 @@ def test_registrations_of_others_are_left_alone(modules: _Add) -> None:
 
 def test_a_module_swapped_for_another_is_noticed(modules: _Add, monkeypatch: pytest.MonkeyPatch) -> None:
     modules("first_module", _FUNCTION)
-    assert "first_module" in _homeless.names()
+    assert "first_module" in homeless.names()
     monkeypatch.delitem(sys.modules, "first_module")
     modules("second_module", _FUNCTION)
 
-    assert "second_module" in _homeless.names()
-    assert "first_module" not in _homeless.names()
+    assert "second_module" in homeless.names()
+    assert "first_module" not in homeless.names()
 
 
 def test_lazy_modules_are_not_woken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,7 +244,7 @@ def test_lazy_modules_are_not_woken(monkeypatch: pytest.MonkeyPatch) -> None:
             raise AssertionError(f"{name} was asked for")
 
     monkeypatch.setitem(sys.modules, "lazy_module", Lazy("lazy_module"))
-    assert "lazy_module" in _homeless.names()
+    assert "lazy_module" in homeless.names()
 
 
 # -- a real __main__ and a real worker ------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from time import perf_counter
 from types import CodeType, FunctionType, MethodType, ModuleType
 
 from alongside.light import NamedTuple
+from alongside.transport.modules import homeless
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -253,7 +254,7 @@ _EXACT: Final[dict[type, _Children]] = {
 
 def _by_reference(obj: Any) -> bool:
     module = sys.modules.get(obj.__module__)
-    if module is None or module.__name__ in ("__main__", "__mp_main__"):
+    if module is None or module.__name__ == "__main__" or module.__name__ in homeless.names():
         return False
     found: Any = module
     for name in obj.__qualname__.split("."):

@@ -5,7 +5,10 @@ Owns the guess. Must never import anything itself.
 
 from __future__ import annotations
 
+from sys import modules
 from types import ModuleType
+
+from alongside.transport.modules import is_unfinished
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,8 +20,9 @@ def modules_of(fn: Any) -> tuple[str, ...]:
     inner = getattr(fn, "func", fn)
     inner = getattr(inner, "__func__", inner)
     home = getattr(inner, "__module__", None) or ""
-    if home not in ("__main__", "__mp_main__", "", "builtins"):
+    if home not in ("__main__", "__mp_main__", "", "builtins") and not is_unfinished(home, modules):
         return (home,)
     code, names = getattr(inner, "__code__", None), getattr(inner, "__globals__", {})
     used = (names.get(name) for name in (code.co_names if code else ()))
-    return ("cloudpickle", *(value.__name__ for value in used if isinstance(value, ModuleType)))
+    named = (value.__name__ for value in used if isinstance(value, ModuleType))
+    return ("cloudpickle", *(name for name in named if not is_unfinished(name, modules)))
