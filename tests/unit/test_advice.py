@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import time
 from collections.abc import Iterator
@@ -172,6 +173,19 @@ def test_a_tiny_call_is_not_charged_with_the_looking() -> None:
     made = alongside.advise(abs, range(2_000_000))
     assert made.facts.wall < 1e-6
     assert made.plan.backend == "serial"
+
+
+def test_coroutines_that_are_woken_late_do_not_keep_their_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside many other programs the loop has a CPU a while after it is ready for one; computing it is not."""
+    delays = itertools.count(0.0, 0.2)  # seconds more whenever it is asked
+    monkeypatch.setattr("alongside.runtime.pilot_async.run_delay", lambda: next(delays))
+
+    async def fetch(x: int) -> None:
+        await asyncio.sleep(0.02)
+
+    made = alongside.advise(fetch, range(200))
+    assert made.plan.backend == "asyncio"
+    assert made.facts.kept < 0.2 * made.facts.wall
 
 
 def test_an_async_function_is_tried_too() -> None:

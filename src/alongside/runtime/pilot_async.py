@@ -8,15 +8,11 @@ from __future__ import annotations
 
 from time import monotonic, thread_time
 
-from alongside.core.choose import Facts, Plan
+from alongside.core.choose import HINDERED, Facts, Plan
 from alongside.core.model import Block, Delivery
 from alongside.runtime.clocks import run_delay
 from alongside.runtime.pilot import AnyPilot
 from alongside.workers.loopwatch import LoopWatch
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    pass
 
 FIRST_LOOK = 0.05
 """Seconds of a run before anything but one loop is thought of."""
@@ -69,7 +65,9 @@ class CoroutinePilot(AnyPilot):
         n, late = max(self._seen, 1), self._watch.late if self._watch is not None else 0.0
         used, waited = thread_time() - cpu, run_delay() - delayed
         elapsed = monotonic() - began
-        kept = min(max(used + waited, late), elapsed)
+        hindered = min(waited, HINDERED * used)
+        woken_late = waited - hindered  # so was everything else that waited here
+        kept = min(max(used + hindered, late - woken_late), elapsed)
         return self._base._replace(
             tasks_seen=self._seen,
             tasks_left=self._left(self._seen),
