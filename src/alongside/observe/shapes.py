@@ -72,7 +72,8 @@ def as_html(table: Table) -> str:
             share = 100 * (table.bars[place] or 0.0)
             cells += f'<td class="bar"><div style="width:{share:.1f}%"></div></td>'
         body.append(f'<tr class="best">{cells}</tr>' if place == table.best else f"<tr>{cells}</tr>")
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
+    rows = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
+    return f'<div class="wide">{rows}</div>'
 
 
 def boxed(*parts: str) -> str:
@@ -110,6 +111,7 @@ def _bar(length: float | None, mark: str) -> str:
 
 
 _STYLE = (
+    ".alongside-display .wide{overflow-x:auto}"
     ".alongside-display table{border-collapse:collapse;margin:.5em 0}"
     ".alongside-display th,.alongside-display td{padding:.2em .8em;text-align:right;font-variant-numeric:tabular-nums}"
     ".alongside-display th:first-child,.alongside-display td:first-child{text-align:left}"
