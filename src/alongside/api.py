@@ -36,12 +36,12 @@ def map(fn: Callable[..., Any], *iterables: Iterable[Any], **options: Any) -> li
     """
     if options or not _is_plain(fn):
         if options.get("backend") == "processes":
-            _get_ahead(fn)
+            _get_ahead(fn, 0)
         from alongside import compose
 
         return compose.values(fn, iterables, options)
     results: list[Any] = []
-    opening = Opening(fn, iterables, _pilot, _engage, _get_ahead, _stays)
+    opening = Opening(fn, iterables, _pilot, _engage, _get_all_ahead, _stays)
     try:
         while not opening.watch.ended:
             taken_over = opening.stretch(results)
@@ -75,7 +75,7 @@ def imap(fn: Callable[..., Any], *iterables: Iterable[Any], ordered: bool = True
 
 
 def _imap_auto(fn: Callable[..., Any], iterables: tuple[Iterable[Any], ...]) -> Lazy:
-    loop = Stretches(Opening(fn, iterables, _pilot, _engage_lazily, _get_ahead, _stays))
+    loop = Stretches(Opening(fn, iterables, _pilot, _engage_lazily, _get_all_ahead, _stays))
     return Lazy(loop.values(), loop.plan)
 
 
@@ -176,14 +176,18 @@ def cpu_count() -> int:
     return machine.cpu_count()
 
 
-def _get_ahead(fn: Callable[..., Any]) -> None:
+def _get_ahead(fn: Callable[..., Any], workers: int) -> None:
     """Where processes are wanted, or likely to be, have their start overlap with the loading of the engine."""
     from alongside.runtime.interrupts import shielded
     from alongside.workers.preloads import modules_of
     from alongside.workers.supervisor import supervisor
 
     with shielded():
-        supervisor.prepare(modules_of(fn))
+        supervisor.prepare(modules_of(fn), workers)
+
+
+def _get_all_ahead(fn: Callable[..., Any]) -> None:
+    _get_ahead(fn, cpu_count())
 
 
 def _is_plain(fn: object) -> bool:

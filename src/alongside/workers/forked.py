@@ -41,6 +41,8 @@ class ForkingNursery:
     """Starts the zygote when it is first needed, and another when it is gone."""
 
     segments = True
+    quick = True
+    """Whether a new worker does not have to be waited for."""
 
     def __init__(self) -> None:
         self._control: Channel | None = None

@@ -38,6 +38,7 @@ class SpawningNursery:
     """Starts each worker by itself."""
 
     segments = False
+    quick = False
 
     def __init__(self) -> None:
         self._processes: dict[int, subprocess.Popen[bytes]] = {}

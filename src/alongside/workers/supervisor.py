@@ -73,10 +73,15 @@ class Supervisor:
         """Whether large payloads can travel in memory files."""
         return bool(self._nursery.segments)
 
-    def prepare(self, modules: tuple[str, ...] = ()) -> None:
-        """Have what workers come from started, and these modules imported there if they can be: returns at once."""
+    def prepare(self, modules: tuple[str, ...] = (), workers: int = 0) -> None:
+        """Have what workers come from started, these modules imported there if they can be, and so many workers made
+        where that is quick: returns at once.
+        """
         with self._lock:
-            self._ready().prepare(modules)
+            nursery = self._ready()
+            nursery.prepare(modules)
+            while nursery.quick and len(self._warm) < workers:
+                self._warm.append(self._made(nursery))
 
     def borrow(self, cpus: int = 1) -> Worker:
         """A worker that is idle: a warm one, or one that is just coming to be.
@@ -90,8 +95,7 @@ class Supervisor:
                 for field in range(FIELDS):
                     worker.page[field] = 0
             else:
-                self._next += 1
-                worker = Worker(self._next, *nursery.create(self._next))
+                worker = self._made(nursery)
             self._lent[worker.number] = worker
             worker.channel.send(Frame(SETUP, c=worker.acked, body=capture(cpus)))
             return worker
@@ -184,6 +188,10 @@ class Supervisor:
         last = self._next
         self.__init__()  # type: ignore[misc]
         self._next = last  # a number is never used again: what is left of the parent's runs may still name it
+
+    def _made(self, nursery: Any) -> Worker:
+        self._next += 1
+        return Worker(self._next, *nursery.create(self._next))
 
     def _ready(self) -> Any:
         if self._nursery is None:
