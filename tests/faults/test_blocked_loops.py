@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import alongside
-from alongside import compose
+from alongside import composition
 from alongside.core import events as ev
 from alongside.observe import watchers
 from alongside.runtime.driver import Driver
@@ -38,7 +38,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[ev.Blocked]:
         def close(self) -> None: ...
 
     before = watchers.watchers
-    monkeypatch.setattr(compose, "watchers", lambda *given: [*before(*given), Listener()])
+    monkeypatch.setattr(composition, "watchers", lambda *given: [*before(*given), Listener()])
     return heard
 
 

@@ -12,7 +12,8 @@ import pytest
 from alongside.core.model import Batch, Job
 from alongside.exceptions import TaskTimeout
 from alongside.workers.gathering import Gathering
-from alongside.workers.threadpool import Span, ThreadPool
+from alongside.workers.spans import Span
+from alongside.workers.threadpool import ThreadPool
 
 PATIENCE = 30.0
 

@@ -75,7 +75,7 @@ class AlongsideBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[
             raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))
         self.parallel = parallel
         self._threads = self._inner_threads(n_jobs)
-        self._flow = Flow(n_jobs, 4 * n_jobs if parallel.return_generator else None)
+        self._flow = Flow(2 * n_jobs, 4 * n_jobs if parallel.return_generator else None)
         options = {name: value for name, value in given.items() if name in Options.__slots__}
         self._workers = Executor(**{"backend": "processes", **self._options, **options, "max_workers": n_jobs})
         return n_jobs
@@ -126,7 +126,8 @@ class Flow:
     Guarantees: what is held back is sent in order, as soon as there is room. Nobody waits here, so that the thread that
     hands over results cannot be stopped by a slow reader. What is held back is never what the reader waits for: that is
     older, and sent.
-    Why no more at a time than there are workers: a batch sent ahead may be caught behind one that turns out to be long.
+    Two for each worker, so that none waits for its next one to be pickled; one that is caught behind a batch that turns
+    out to be long is taken back and given to another worker.
     """
 
     def __init__(self, most: int, ahead: int | None) -> None:

@@ -12,13 +12,14 @@ import contextvars
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
 
 from alongside.core.events import Finished
 from alongside.core.model import Batch, Fault, Job
 from alongside.exceptions import TaskTimeout
 from alongside.workers.gathering import Gathering
 from alongside.workers.runner import OFFSET, SINCE, Awaiter, Runner, caller, placed
+from alongside.workers.spans import NOTHING, Span, Unbegun
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,65 +42,6 @@ LEARN = 0.3
 
 GRACE = 0.5
 """Seconds `close` waits for threads whose task cannot be interrupted."""
-
-
-class Span:
-    """Neighbouring tasks of a batch, in the hands of a thread. It takes them from the left; others may take the rest.
-
-    Assumes: a deque's popleft and pop are each atomic (they are, with the GIL and without it), so that no task is taken
-    twice.
-    """
-
-    __slots__ = ("_count", "_end", "_left", "batch", "first")
-
-    def __init__(self, batch: int, first: int, items: Iterable[Any]) -> None:
-        self.batch, self.first, self._left = batch, first, deque(items)
-        self._count = len(self._left)
-        self._end = first + self._count
-
-    def __len__(self) -> int:
-        return self._count
-
-    @property
-    def waiting(self) -> int:
-        """How many of its tasks nobody has taken."""
-        return len(self._left)
-
-    def __iter__(self) -> Iterator[Any]:
-        left = self._left
-        while left:
-            try:
-                item = left.popleft()
-            except IndexError:
-                return  # somebody took the rest in this very moment
-            yield item
-
-    def shed(self) -> _Stretch:
-        """Take away what has not been begun."""
-        shed: deque[Any] = deque()
-        try:
-            while True:
-                shed.appendleft(self._left.pop())
-        except IndexError:
-            self._end -= len(shed)
-            return _Stretch(self.batch, self._end, tuple(shed))
-
-
-class _Stretch:
-    """Neighbouring tasks of a batch; those from `first` to before `end` wait."""
-
-    __slots__ = ("_base", "_items", "batch", "end", "first")
-
-    def __init__(self, batch: int, first: int, items: Sequence[Any]) -> None:
-        self.batch, self._items, self._base = batch, items, first
-        self.first, self.end = first, first + len(items)
-
-    def cut(self, count: int) -> Span:
-        """Part with that many."""
-        first, self.first = self.first, self.first + count
-        whole = count == len(self._items)
-        items = self._items if whole else self._items[first - self._base : self.first - self._base]
-        return Span(self.batch, first, items)
 
 
 class _Runner(Runner):
@@ -129,7 +71,7 @@ class ThreadPool:
         self._context = contextvars.copy_context()
         self._lock = threading.Lock()
         self._starting = threading.Lock()
-        self._todo: deque[_Stretch] = deque()
+        self._todo: deque[Unbegun] = deque()
         self._waiting = self._idle = self._count = 0
         self._each = self._harvested = 0.0
         self._rung = False
@@ -147,7 +89,7 @@ class ThreadPool:
         """Run the batch's tasks after those that wait already."""
         with self._lock:
             items = placed(self.job.seed, batch.start, batch.items)
-            self._add(_Stretch(batch.id, 0, items), self._todo.append)
+            self._add(Unbegun(batch.id, 0, items), self._todo.append)
         if not self._threads:
             self._start_one()
         elif self.understaffed:
@@ -281,7 +223,7 @@ class ThreadPool:
 
     # ---------------------------------------------------------------------------------------------------- inside
 
-    def _add(self, stretch: _Stretch, put: Callable[[_Stretch], None]) -> None:
+    def _add(self, stretch: Unbegun, put: Callable[[Unbegun], None]) -> None:
         count = stretch.end - stretch.first
         if count:
             put(stretch)
@@ -341,7 +283,7 @@ class Puller:
         self.page = [0, 0, 0, 0]
         self.may_take = pool.job.tasks_per_worker or 1 << 62
         self.let_go = False
-        self.span = _NOTHING
+        self.span = NOTHING
         self._pool = pool
         job = pool.job
         self._awaiter = Awaiter()
@@ -376,7 +318,7 @@ class Puller:
                 if span is not None:
                     self.span = span
                     self.runner.run(span.batch, span.first, span)
-                    self.span = span = _NOTHING  # an idle thread must not keep the items of its last tasks alive
+                    self.span = span = NOTHING  # an idle thread must not keep the items of its last tasks alive
                 elif not self.let_go:
                     pool.sleep()
         finally:
@@ -391,9 +333,6 @@ class Puller:
         faults = [(batch, Fault(*one, number)) for one in broken]
         pool.gathering.add([(batch, *stretch, number) for stretch in stretches], faults)
         pool.done(count, seconds)
-
-
-_NOTHING = Span(0, 0, ())
 
 
 def _nothing(*_: object) -> None:

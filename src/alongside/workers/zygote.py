@@ -319,10 +319,10 @@ def main(control: int, page: int) -> None:
     try:
         if len(sys.argv) > 1:
             zygote.resume(int(sys.argv[1]))
+        from alongside.workers.child import work  # here once, while the parent is busy, and not in each worker
+
         zygote.serve()
         if zygote.child is not None:
-            from alongside.workers.child import work
-
             status = work(*zygote.child, page)
     except BaseException:
         status = 1
