@@ -6,8 +6,10 @@ Must never schedule, measure or execute anything itself.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
+from functools import partial
 
 from alongside import backends
 from alongside.composition import Composition, Deliver, Fn
@@ -20,6 +22,7 @@ from alongside.runtime.lazy import Lazy
 from alongside.runtime.results import Run, Stats, Values
 from alongside.runtime.source import Source
 from alongside.runtime.stream import Inbox, Stream
+from alongside.workers.calls import ended
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,7 +102,7 @@ def gather(thunks: tuple[Callable[[], Any], ...], given: Mapping[str, Any]) -> t
             raise OptionError(f"argument {place} of gather is {thunk!r}, not a function; write lambda: f(x), not f(x).")
     if any(is_coroutine_function(thunk) for thunk in thunks):
         return tuple(values(_call_async, (thunks,), given))
-    return tuple(awaited(values(_call, (thunks,), given)))
+    return tuple(awaited(values(partial(_call, os.getpid()), (thunks,), given)))
 
 
 def awaited(results: list[Any]) -> list[Any]:
@@ -113,8 +116,10 @@ async def _result_of(result: Any) -> Any:
     return await result if hasattr(result, "__await__") else result
 
 
-def _call(thunk: Callable[[], Any]) -> Any:
-    return thunk()
+def _call(home: int, thunk: Callable[[], Any]) -> Any:
+    """What a thunk gives; what is to be awaited of it comes to its end here, where `home` is another process."""
+    value = thunk()
+    return value if os.getpid() == home else ended(value)
 
 
 async def _call_async(thunk: Callable[[], Any]) -> Any:

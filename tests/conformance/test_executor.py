@@ -156,6 +156,25 @@ def test_a_timeout_of_the_caller_leaves_the_call(tmp_path: Path) -> None:
         assert future.result() == str(gate)
 
 
+async def later(x: int, more: int = 0) -> int:
+    await asyncio.sleep(0.001)
+    if x == 99:
+        raise LookupError(x)
+    return x + more
+
+
+@pytest.mark.parametrize("backend", [*backends.names(), "auto"])
+def test_an_async_function_is_run_to_its_end(backend: str) -> None:
+    with alongside.Executor(backend, 2) as executor:
+        assert executor.submit(later, 3, more=1).result() == 4
+        assert executor.submit(lambda: later(5)).result() == 5
+        assert list(executor.map(later, range(4), range(4))) == [0, 2, 4, 6]
+        assert list(executor.map(later, range(9), chunksize=3)) == list(range(9))
+        assert list(executor.map(later, range(9), range(9), chunksize=3)) == list(range(0, 18, 2))
+        with pytest.raises(LookupError):
+            executor.submit(later, 99).result()
+
+
 def die(_: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 

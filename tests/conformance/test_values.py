@@ -192,6 +192,7 @@ def test_gather_calls_different_functions(backend: str) -> None:
 
 def test_gather_awaits_what_is_async(backend: str) -> None:
     assert alongside.gather(partial(square_later, 2), lambda: 5, backend=backend) == (4, 5)
+    assert alongside.gather(lambda: square_later(2), lambda: 5, backend=backend) == (4, 5)
 
 
 # ------------------------------------------------------------------------------------------------- from where

@@ -30,7 +30,8 @@ class Executor(StandardExecutor):
     """Runs calls side by side; a drop-in for the standard library's executors.
 
     `backend`, `max_workers`, `initializer`, `initargs`, `timeout`, `retries` and the other options are those of
-    `alongside.map`; "auto" takes processes. A lost worker costs the call it was running and no other.
+    `alongside.map`; "auto" takes processes. A lost worker costs the call it was running and no other. An async function
+    is run to its end: many side by side with "asyncio", elsewhere one at a time in each worker.
 
     >>> import alongside
     >>> with alongside.Executor("threads") as executor:

@@ -7,28 +7,52 @@ from __future__ import annotations
 
 import _pickle
 from binascii import a2b_base64, b2a_base64
+from types import CoroutineType
+
+from alongside.workers.runner import Awaiter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
+CO_COROUTINE = 0x80
+"""`inspect.CO_COROUTINE`, without importing `inspect`."""
+
 _known: dict[bytes, Any] = {}
 _MOST = 256
 
 
 def call(task: tuple[Any, tuple[Any, ...], dict[str, Any]]) -> Any:
-    """Run a task: a function (or the pickle of one), its arguments, its keyword arguments."""
-    fn, args, kwargs = task
-    if type(fn) is bytes:
-        fn = _known.get(fn) or _remember(fn)
-    return fn(*args, **kwargs)
+    """Run a task: a function (or the pickle of one), its arguments, its keyword arguments. A coroutine is run to its
+    end.
+    """
+    value = _begun(task)
+    return ended(value) if type(value) is CoroutineType else value
 
 
 async def call_async(task: tuple[Any, tuple[Any, ...], dict[str, Any]]) -> Any:
     """As `call`, for an event loop: what is to be awaited is."""
-    value = call(task)
+    value = _begun(task)
     return await value if hasattr(value, "__await__") else value
+
+
+def ended(value: Any) -> Any:
+    """What a coroutine comes to, in a loop of its own; any other value as it is."""
+    if type(value) is not CoroutineType:
+        return value
+    run = Awaiter()
+    try:
+        return run(value)
+    finally:
+        run.close()
+
+
+def _begun(task: tuple[Any, tuple[Any, ...], dict[str, Any]]) -> Any:
+    fn, args, kwargs = task
+    if type(fn) is bytes:
+        fn = _known.get(fn) or _remember(fn)
+    return fn(*args, **kwargs)
 
 
 class Calls:
@@ -66,6 +90,8 @@ class Calls:
     def brought(self) -> tuple[Callable[[Any], Any], list[Any]]:
         """The function to call on each item, and the items."""
         fn = self.fn
+        if getattr(getattr(fn, "__code__", None), "co_flags", 0) & CO_COROUTINE:
+            return ((lambda item: ended(fn(*item))) if self.star else lambda item: ended(fn(item))), self.items
         return ((lambda item: fn(*item)) if self.star else fn), self.items
 
     def joins(self, other: Calls) -> bool:
