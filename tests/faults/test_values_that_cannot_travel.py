@@ -159,6 +159,49 @@ def test_a_function_that_cannot_travel_ends_the_run_and_says_why() -> None:
         alongside.map(lambda x: (lock, x), range(10), backend="processes")
 
 
+class Holds:
+    def __init__(self) -> None:
+        self.pool = threading.Lock()
+
+    def __call__(self, x: object) -> object:
+        return x
+
+
+def identity(x: object) -> object:
+    return x
+
+
+def holder(x: object) -> Holds:
+    return Holds()
+
+
+def submitted(how: dict[str, Any], *args: Any, **kwargs: Any) -> object:
+    with alongside.Executor(**how) as executor:
+        return executor.submit(identity, *args, **kwargs).result()
+
+
+NAMED: dict[str, Callable[..., object]] = {
+    "result.pool": lambda **how: alongside.map(holder, range(4), **how),
+    "item.pool": lambda **how: alongside.map(identity, [1, Holds()], **how),
+    "item[1].pool": lambda **how: alongside.map(max, [1, 2], [1, Holds()], **how),
+    "function.pool": lambda **how: alongside.map(Holds(), range(4), **how),
+    "initializer.pool": lambda **how: alongside.map(identity, range(4), initializer=Holds(), initargs=(1,), **how),
+    "initargs[0].pool": lambda **how: alongside.map(
+        identity, range(4), initializer=identity, initargs=(Holds(),), **how
+    ),
+    "args[0].pool": lambda **how: submitted(how, Holds()),
+    "kwargs['x'].pool": lambda **how: submitted(how, x=Holds()),
+}
+
+
+@pytest.mark.parametrize("path", NAMED)
+def test_the_way_to_the_culprit_begins_at_what_the_user_knows(path: str) -> None:
+    with pytest.raises(alongside.NotPicklable) as caught:
+        NAMED[path](backend="processes", max_workers=1)
+    assert caught.value.path == path
+    assert f": {path} is a _thread.lock" in str(caught.value)
+
+
 def test_many_results_that_cannot_be_rebuilt(tmp_path: Path) -> None:
     tally = str(tmp_path / "tally")
     run = alongside.run(partial(every_third, tally), range(300), backend="processes", max_workers=2)

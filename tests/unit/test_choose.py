@@ -27,6 +27,7 @@ SMALL = COMPUTING._replace(wall=1e-6, cpu=1e-6, process_cpu=1e-6, tasks_left=100
         (COMPUTING._replace(tasks_left=0), "serial", "not worth it"),
         (COMPUTING._replace(cpus=1), "serial", "there is one CPU to compute on"),
         (COMPUTING._replace(process_cpu=0.039), "serial", "keeps 3.9 CPUs busy: it is already parallel inside"),
+        (COMPUTING._replace(process_cpu=0.014), "processes", "better than the threads inside each: processes should"),
         (
             COMPUTING._replace(unpicklable="item.lock is a lock"),
             "serial",
@@ -42,6 +43,12 @@ def test_each_kind_of_work_gets_its_tool_and_its_reason(facts: Facts, backend: s
     assert reason in " ".join(plan.reasons)
     assert plan.predictions
     assert str(plan).startswith(backend)
+
+
+def test_what_is_parallel_inside_does_not_share_the_computing_too() -> None:
+    told = " ".join(choose(COMPUTING._replace(process_cpu=0.014), HERE).reasons)
+    assert "already parallel inside" in told
+    assert "share the computing" not in told
 
 
 def test_on_a_busy_machine_what_waits_still_waits_and_what_computes_still_computes() -> None:

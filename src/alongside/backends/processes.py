@@ -20,9 +20,10 @@ from alongside.core.ports import Capabilities
 from alongside.transport import contexts
 from alongside.workers import channel as wire
 from alongside.workers.bell import Bell
+from alongside.workers.calls import call
 from alongside.workers.channel import Frame
 from alongside.workers.page import ONE_OF_THEM
-from alongside.workers.payload import pack, pickled, unpack, weight
+from alongside.workers.payload import CALL, FUNCTION, ITEM, pack, pickled, unpack, weight
 from alongside.workers.preloads import modules_of
 from alongside.workers.runner import BATCH, OFFSET, SINCE, STEP
 from alongside.workers.supervisor import Worker, supervisor
@@ -97,11 +98,14 @@ class ProcessesBackend:
         self._share = max(1, job.cpus // self._limit)
         self._stateful = job.initializer is not None
         self._loops = job.coroutine
+        self._names = CALL if job.fn is call else ITEM
         self._timeout = job.timeout or 0.0
         slots = job.slots if job.coroutine else 0
         told = (job.fn, job.star, slots, job.timeout, job.initializer, job.initargs, job.seed, contexts.capture())
         self._arena = supervisor.arena if supervisor.segments else None
-        self._job_lease = pack(self._job, *pickled(told, "function", beside=supervisor.segments), self._arena)
+        self._job_lease = pack(
+            self._job, *pickled(told, "function", beside=supervisor.segments, names=FUNCTION), self._arena
+        )
         self._bell = Bell()
         self._bell_fd = self._bell.fileno()
         self._poll = select.poll()
@@ -189,7 +193,7 @@ class ProcessesBackend:
         """Pickle the items together; if that fails, one by one, so that only the culprit fails."""
         frame = Frame(wire.LONE_ITEM if len(items) == 1 else wire.BATCH, batch.id, offset, d=batch.start + offset)
         try:
-            lease = pack(frame, *pickled(items, "item", beside=supervisor.segments), self._arena)
+            lease = pack(frame, *pickled(items, "item", beside=supervisor.segments, names=self._names), self._arena)
         except BaseException as error:
             if _is_the_users(error):
                 raise

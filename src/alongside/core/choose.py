@@ -289,6 +289,8 @@ def _why_go(facts: Facts, caps: Capabilities, best: str, predictions: Mapping[st
         return f"{facts.cpus} loops, one in each process, can do so side by side: {ahead}."
     if facts.waiting > 0.5 * facts.wall:
         return f"waiting can overlap: {ahead}."
+    if facts.parallel_inside:
+        return f"calls side by side should use the CPUs better than the threads inside each: {ahead}."
     return f"{facts.cpus} CPUs can share the computing: {ahead}."
 
 

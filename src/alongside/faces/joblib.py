@@ -35,6 +35,8 @@ class AlongsideBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[
 
     Keyword arguments are the options of `alongside.Executor`: `retries=1` gives each batch another attempt, and
     `memory_limit=` replaces a worker that grows too large. `backend="threads"` runs the batches in threads.
+    To alongside a task is one batch of joblib's: `timeout=`, `memory_limit=` and `retries=` count for all the calls in
+    it together. `joblib.Parallel(batch_size=1)` makes each call one; its own `timeout=` is another thing, for the wait.
     """
 
     supports_retrieve_callback = True

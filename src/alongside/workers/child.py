@@ -44,7 +44,7 @@ from alongside.workers.channel import (
 )
 from alongside.workers.job import Job
 from alongside.workers.page import ONE_OF_THEM, ToldPage, slot
-from alongside.workers.payload import always_loads, few_atoms, pack, pickled, unpack
+from alongside.workers.payload import RESULT, always_loads, few_atoms, pack, pickled, unpack
 from alongside.workers.runner import BATCH as BATCH_FIELD
 from alongside.workers.runner import OFFSET, SINCE, placed
 from alongside.workers.surroundings import Birthmarks, adopt
@@ -279,7 +279,9 @@ class Worker:
         kind = RESULTS if len(values) > 1 else LONE_RESULT
         frame = Frame(kind, batch, offset, self._sent + 1)
         try:
-            data, buffers = pickled((values, took, seconds), "result", plain=plain, reply=True, beside=beside)
+            data, buffers = pickled(
+                (values, took, seconds), "result", plain=plain, reply=True, beside=beside, names=RESULT
+            )
             pack(frame, data, buffers, self._arena)
         except BaseException as error:
             if len(values) == 1:

@@ -6,11 +6,13 @@ Owns the threshold between the two. Used by both sides; must stay light to impor
 from __future__ import annotations
 
 import _pickle
+from _pickle import PicklingError
 
 from alongside.workers.channel import Frame
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from alongside.transport.segments import Arena, Leases
@@ -38,20 +40,45 @@ def always_loads(data: bytes, buffers: list[Any]) -> bool:
     return not buffers and _STACK_GLOBAL not in data
 
 
+FUNCTION = (("[0]", "function"), ("[4]", "initializer"), ("[5]", "initargs"))
+ITEM = (("[0]", "item"),)
+CALL = (("[0][1]", "args"), ("[0][2]", "kwargs"), (".__reduce__()[1][1][0]", "item"))
+RESULT = (("[0][0]", "result"),)
+"""How the user's own things stand in what is sent: the way to each, and what to call it."""
+
+
 def pickled(
-    content: Any, what: str, *, plain: bool = False, reply: bool = False, beside: bool = True
+    content: Any,
+    what: str,
+    *,
+    plain: bool = False,
+    reply: bool = False,
+    beside: bool = True,
+    names: Sequence[tuple[str, str]] = (),
 ) -> tuple[bytes, list[Any]]:
     """`content` as bytes, and its large buffers. `plain`: nothing in it needs more than C pickle; `beside`: buffers may
     travel beside the bytes.
 
-    Raises `NotPicklable` where it cannot be sent.
+    Raises `NotPicklable` where it cannot be sent; it names what is the user's, by `names`.
     """
     if plain:
         return _pickle.dumps(content, 5), []
     from alongside.transport import pickling
 
     buffers: list[Any] = []
-    return pickling.dumps(content, buffers if beside else None, reply=reply, what=what), buffers
+    try:
+        return pickling.dumps(content, buffers if beside else None, reply=reply, what=what), buffers
+    except PicklingError as error:
+        raise _named(error, what, names) from error.__cause__
+
+
+def _named(error: Any, what: str, names: Sequence[tuple[str, str]]) -> Any:
+    """The error with the way as it is from what the user knows."""
+    for inner, name in names:
+        way = what + inner
+        if error.path.startswith(way):
+            return type(error)(name, name + error.path[len(way) :], error.reason, error.remedy)
+    return error
 
 
 def pack(frame: Frame, data: bytes, buffers: list[Any], arena: Arena | None) -> int:
