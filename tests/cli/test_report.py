@@ -38,6 +38,8 @@ def test_what_cannot_be_read_is_said_in_a_line(inside: Any, folder: Path, name: 
     done = inside("report", name)
     assert done.code == 2
     assert name in done.err
+    assert "alongside map --trace run.json has written" in " ".join(done.err.replace("│", "").split())
+    assert "Errno" not in done.err
     assert "Traceback" not in done.err
 
 

@@ -77,7 +77,7 @@ def _save(chosen: list[tuple[int, Chapter]], folder: Path) -> None:
 
 def _page(chosen: list[tuple[int, Chapter]], path: Path) -> None:
     if find_spec("jinja2") is None:
-        typer.echo("Error: a page is made with jinja2, which is not here: pip install 'alongside[report]'", err=True)
+        typer.echo("Error: a page is made with jinja2, which is not here: pip install jinja2", err=True)
         raise typer.Exit(2)
     from alongside.cli.webpage import Page
 

@@ -29,6 +29,10 @@ page is one HTML file that needs no network.
 **Exit codes**: 0 the page is written; 2 RUN cannot be read, or the page cannot be written."""
 
 
+WHAT = 'RUN is what run.trace("run.json") or alongside map --trace run.json has written.'
+"""What to say where something else was given."""
+
+
 def command(
     trace: Annotated[str, typer.Argument(metavar="RUN", help="A trace of a run.")],
     output: Annotated[
@@ -39,8 +43,11 @@ def command(
 
     try:
         record = read(trace)
+    except FileNotFoundError as error:
+        where = f"There is no file {trace!r}. Paths count from the current directory, {Path.cwd()}."
+        raise typer.BadParameter(f"{where} {WHAT}", param_hint="RUN") from error
     except (OSError, ValueError) as error:
-        raise typer.BadParameter(str(error), param_hint="RUN") from error
+        raise typer.BadParameter(f"{str(error).rstrip('.')}. {WHAT}", param_hint="RUN") from error
     path = output or str(Path(trace).with_suffix(".html"))
     write_page(record, path, "--output")
     typer.echo(path)
@@ -88,5 +95,5 @@ def refuse_without_plotly(option: str) -> None:
     missing = [name for name in ("plotly", "jinja2") if find_spec(name) is None]
     if missing:
         raise typer.BadParameter(
-            f"A report is made with {' and '.join(missing)}: pip install 'alongside[report]'", param_hint=option
+            f"A report is made with {' and '.join(missing)}: pip install {' '.join(missing)}", param_hint=option
         )

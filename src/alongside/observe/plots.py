@@ -22,7 +22,7 @@ def compared(comparison: Comparison) -> Any:
     try:
         import plotly.graph_objects as go
     except ImportError as error:
-        raise ImportError("figure() needs plotly: pip install 'alongside[report]'.") from error
+        raise ImportError("figure() needs plotly: pip install plotly.") from error
     rows = [row for row in reversed(comparison.rows) if row.seconds is not None]
     names = [escape(row.backend) for row in rows]
     colours = [_colour(row, comparison) for row in rows]
