@@ -51,13 +51,14 @@ class Span(NamedTuple):
 
     def joined(self, other: Span) -> Span:
         """The two as one."""
-        return self._replace(
-            end=max(self.end, other.end),
-            first=min(self.first, other.first),
-            tasks=self.tasks + other.tasks,
-            busy=self.busy + other.busy,
-            failed=self.failed + other.failed,
-        )
+        end = max(self.end, other.end)
+        first = min(self.first, other.first)
+        tasks, busy = self.tasks + other.tasks, self.busy + other.busy
+        return Span(self.start, end, first, tasks, busy, self.attempt, self.failed + other.failed)
+
+    def moved(self, start: float, end: float) -> Span:
+        """The same at another time. Made by hand, as `joined` is: `_replace` takes several times as long."""
+        return Span(start, end, *self[2:])
 
 
 class Lane:
@@ -106,7 +107,7 @@ class Lanes:
             at, scale = lane.end, (until - lane.end) / total
         for span in spans:
             took = (span.end - span.start) * scale
-            self._add(lane, span._replace(start=at, end=at + took))
+            self._add(lane, span.moved(at, at + took))
             at += took
 
     def side_by_side(self, worker: str, slots: int, spans: Iterable[Span]) -> None:
@@ -118,7 +119,7 @@ class Lanes:
             else:
                 self._slots[worker] = slot = self._slots.get(worker, 0) + 1
             lane = self._lane(f"{worker}/{slot}")
-            self._add(lane, span._replace(start=min(max(span.start, lane.end), span.end)))
+            self._add(lane, span.moved(min(max(span.start, lane.end), span.end), span.end))
             heappush(free, (span.end, slot))
 
     def take(self, name: str, spans: Iterable[Span]) -> None:

@@ -226,7 +226,7 @@ class Timeline:
                 by_slot.setdefault(slot, []).append(span)
         for slot, spans in by_slot.items():
             if crew.slots > 1 and not slot:
-                ended = [span._replace(start=now - span.end, end=now) for span in spans]
+                ended = [span.moved(now - span.end, now) for span in spans]
                 self._lanes.side_by_side(name, crew.slots, ended)
             else:
                 self._lanes.one_after_another(slot_name(name, slot), spans, now)
