@@ -17,6 +17,7 @@ from alongside import composition
 from alongside.core import events as ev
 from alongside.observe import watchers
 from alongside.runtime.driver import Driver
+from alongside.workers import loopwatch
 from tests.conftest import own_threads
 from tests.faults.support import count
 
@@ -78,6 +79,14 @@ def test_one_that_blocks_its_loop_is_named(backend: str, told: list[ev.Blocked])
 @pytest.mark.parametrize("fn", [only_waits, many_short_ones])
 def test_others_are_not_named(backend: str, fn: Any, told: list[ev.Blocked]) -> None:
     alongside.map(fn, range(100), backend=backend, max_workers=100)
+    assert not told
+
+
+def test_time_without_a_cpu_is_not_blamed_on_a_coroutine(
+    told: list[ev.Blocked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loopwatch, "run_delay", lambda thread: time.monotonic())  # as if it never had one
+    alongside.map(blocks, range(30), backend="asyncio", max_workers=4)
     assert not told
 
 

@@ -12,10 +12,10 @@ from alongside.core.choose import Candidates, Facts, Plan, Wishes, choose
 from alongside.core.lanes import lanes
 from alongside.core.model import Block, Delivery
 from alongside.light import NamedTuple
-from alongside.runtime.clocks import run_delay
 from alongside.runtime.loop import LOOK_EVERY, Spent, Stopwatch
 from alongside.runtime.probe import Weight
 from alongside.runtime.watcher import Watcher
+from alongside.workers.clocks import run_delay
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

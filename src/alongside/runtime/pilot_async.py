@@ -10,8 +10,8 @@ from time import monotonic, thread_time
 
 from alongside.core.choose import HINDERED, Facts, Plan
 from alongside.core.model import Block, Delivery
-from alongside.runtime.clocks import run_delay
 from alongside.runtime.pilot import AnyPilot
+from alongside.workers.clocks import run_delay
 from alongside.workers.loopwatch import LoopWatch
 
 FIRST_LOOK = 0.05

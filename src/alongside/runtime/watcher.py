@@ -11,7 +11,7 @@ import time
 from _thread import allocate_lock, get_ident, start_new_thread
 
 from alongside.runtime.callables import code_of
-from alongside.runtime.clocks import run_delay
+from alongside.workers.clocks import run_delay
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

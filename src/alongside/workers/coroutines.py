@@ -25,6 +25,7 @@ from types import coroutine
 from alongside.core.model import Job
 from alongside.light import Protocol
 from alongside.workers.channel import BLOCKED, END, Channel, Frame
+from alongside.workers.clocks import run_delay
 from alongside.workers.eventloop import new_loop
 from alongside.workers.loopwatch import LONG, Place, at_work
 from alongside.workers.page import FIELDS, ToldPage
@@ -53,7 +54,8 @@ class Coroutines:
     def __init__(self, job: Job, worker: Emitter, page: Any) -> None:
         self._emit = worker.emit
         self._send = worker.send
-        self._thread = get_ident()
+        self._thread, self._number = get_ident(), threading.get_native_id()
+        self._delayed = 0, 0.0
         self._keeps: tuple[int, Place, int] | None = None
         """Since when a coroutine has kept the loop, where, and until when at least."""
         self._told = page if isinstance(page, ToldPage) else None
@@ -95,9 +97,16 @@ class Coroutines:
             (_, place, until), since = self._keeps, self._keeps[0]
             self._keeps = None
             self._send(Frame(BLOCKED, body=_pickle.dumps((*place, (until - since) * 1e-9), 5)))
-        if offset and now - step > LONG * 1e9:
+        if offset and now - step > 0.2 * LONG * 1e9 and now - step - self._without_cpu(step) > LONG * 1e9:
             found = self._keeps[1] if self._keeps is not None else at_work(self._thread)[1]
             self._keeps = (step, found, now) if found is not None else None
+
+    def _without_cpu(self, step: int) -> float:
+        """Nanoseconds for which the loop's thread had no CPU, since this was first asked of a step."""
+        delay = run_delay(self._number) * 1e9
+        if self._delayed[0] != step:
+            self._delayed = step, delay
+        return delay - self._delayed[1]
 
     def _tell(self, page: ToldPage) -> None:
         """Tell of a coroutine that keeps the loop for long, and when it does no more."""

@@ -17,6 +17,7 @@ from time import monotonic
 from types import FrameType
 
 from alongside.light import NamedTuple
+from alongside.workers.clocks import run_delay
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ BEAT = 0.02
 """Seconds between two beats of the timer."""
 
 LONG = 0.1
-"""Seconds for which one coroutine must have kept the loop to be told of."""
+"""Seconds for which one coroutine must have kept the loop to be told of, without those for which it had no CPU."""
 
 _OURS = __name__.rpartition(".")[0].partition(".")[0] + "."
 _MACHINERY = (_OURS, "asyncio.", "uvloop", "threading", "concurrent.", "contextvars", "importlib.", "runpy")
@@ -49,7 +50,7 @@ class LoopWatch:
     def __init__(self, tell: Callable[[Place, float], None] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         self._tell = tell
-        self._watched = threading.get_ident()
+        self._watched, self._number = threading.get_ident(), threading.get_native_id()
         self._looker: threading.Thread | None = None
         self._closed = threading.Event()
         self._found: tuple[Place, float] | None = None
@@ -79,7 +80,7 @@ class LoopWatch:
     def _look_on(self) -> None:
         """Whenever the beat is overdue: is it the same coroutine all the while?"""
         suspect: FrameType | None = None
-        since = 0.0
+        since = delay = 0.0
         while not self._closed.wait(BEAT):
             now = monotonic()
             if now < self._due:
@@ -87,8 +88,8 @@ class LoopWatch:
                 continue
             seen, place = at_work(self._watched)
             if seen is not suspect:  # kept, not its id: the next call's frame may come to lie at the same address
-                suspect, since = seen, now
-            elif place is not None and now - since > LONG:
+                suspect, since, delay = seen, now, run_delay(self._number)
+            elif place is not None and now - since - (run_delay(self._number) - delay) > LONG:
                 self._found = place, since
 
 
