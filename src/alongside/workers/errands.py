@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
+HEARTBEAT = 0.2
+"""Seconds after which the loop wakes for nothing. A Ctrl-C that comes just as it goes to sleep is noted by Python, but
+dealt with only when it wakes again, and with all work in other threads nothing else may wake it for hours."""
+
 Done: TypeAlias = "asyncio.Future[tuple[Any, BaseException | None]]"
 
 
@@ -46,7 +50,8 @@ class Errands:
         done: Done = loop.create_future()
         self._add(partial(_do, partial(contextvars.copy_context().run, work), loop, done))
         try:
-            await asyncio.wait([done])
+            while not done.done():
+                await asyncio.wait([done], timeout=HEARTBEAT)
         except asyncio.CancelledError:
             self.let_go = not await _ended(done, stop())
             raise
