@@ -143,6 +143,55 @@ def test_a_fork_amid_a_run_leaves_the_parents_run_alone(tmp_path: Path) -> None:
         assert ok(program) == "right\n"
 
 
+FORKS_WHILE_A_LOCK_IS_HELD = """
+import gc, itertools, os, threading
+import alongside
+from alongside.runtime.driver import Driver
+
+
+def task(x):
+    return x * x
+
+
+results = alongside.imap(task, itertools.count(), backend="processes", max_workers=2)
+assert next(results) == 0
+driver, = (thing for thing in gc.get_objects() if isinstance(thing, Driver))
+held, go_on = threading.Event(), threading.Event()
+
+
+def hold():
+    with driver.lock:
+        held.set()
+        go_on.wait()
+
+
+threading.Thread(target=hold).start()
+held.wait()
+for way in ("goes on", "lets go"):
+    pid = os.fork()
+    if pid == 0:
+        if way == "goes on":
+            try:
+                list(results)
+            except RuntimeError as error:
+                assert "belongs to the process that was forked" in str(error)
+            else:
+                os._exit(1)
+        del results
+        gc.collect()
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0, way
+go_on.set()
+assert [next(results) for _ in range(2000)] == [x * x for x in range(1, 2001)]
+print("right")
+"""
+
+
+def test_a_fork_while_a_thread_holds_a_runs_lock(tmp_path: Path) -> None:
+    with Program(FORKS_WHILE_A_LOCK_IS_HELD, folder=tmp_path) as program:
+        assert ok(program) == "right\n"
+
+
 IN_MULTIPROCESSING = """
 import multiprocessing, sys
 import alongside

@@ -21,6 +21,7 @@ from alongside.core.coordinator import Coordinator
 from alongside.core.model import Delivery, Job, Running
 from alongside.core.ports import AsyncBackend, Backend, Observer, RecallingBackend, Resizable
 from alongside.light import Protocol, cast
+from alongside.runtime import forks
 from alongside.runtime.interrupts import let_in
 
 TYPE_CHECKING = False
@@ -72,6 +73,7 @@ class Driver:
         self._free_memory = free_memory
         self._next_look = 0.0
         self.lock = threading.RLock()
+        forks.runs.add(self)
         self._homes: dict[int, Backend] = {}
         self._opened: list[Backend] = []
         self._lingering: list[Backend] = []
@@ -128,6 +130,11 @@ class Driver:
             if self.finish is None:
                 self.finish = ev.Finish()
                 self.on_finish()
+
+    def forsake(self) -> None:
+        """In a forked child: it is over here, whatever the parent goes on to do."""
+        self.lock = threading.RLock()
+        self.finish = self.finish or ev.Finish(RuntimeError("this run belongs to the process that was forked"))
 
     def wake(self) -> None:
         """Make a `step` under way return soon. From a signal handler too."""

@@ -10,7 +10,7 @@ import sys
 from _thread import allocate_lock, get_native_id
 from time import perf_counter, process_time, thread_time
 
-from alongside.workers.clocks import run_delay
+from alongside.clocks import run_delay
 
 TYPE_CHECKING = False  # the real one costs the import of `typing`, which is longer than most short jobs
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from time import perf_counter, process_time, thread_time
 
+from alongside.clocks import run_delay
 from alongside.core.choose import Candidates, Facts, Plan, Wishes, choose
 from alongside.core.lanes import lanes
 from alongside.core.model import Block, Delivery
@@ -15,7 +16,6 @@ from alongside.light import NamedTuple
 from alongside.runtime.loop import LOOK_EVERY, Spent, Stopwatch
 from alongside.runtime.probe import Weight
 from alongside.runtime.watcher import Watcher
-from alongside.workers.clocks import run_delay
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

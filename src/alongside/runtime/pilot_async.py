@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from time import monotonic, thread_time
 
+from alongside.clocks import run_delay
 from alongside.core.choose import HINDERED, Facts, Plan
 from alongside.core.model import Block, Delivery
 from alongside.runtime.pilot import AnyPilot
-from alongside.workers.clocks import run_delay
 from alongside.workers.loopwatch import LoopWatch
 
 FIRST_LOOK = 0.05

@@ -10,8 +10,8 @@ import sys
 import time
 from _thread import allocate_lock, get_ident, start_new_thread
 
+from alongside.clocks import run_delay
 from alongside.runtime.callables import code_of
-from alongside.workers.clocks import run_delay
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

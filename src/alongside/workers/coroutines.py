@@ -22,10 +22,10 @@ from collections.abc import Awaitable, Callable, Generator, Sequence
 from time import monotonic_ns
 from types import coroutine
 
+from alongside.clocks import run_delay
 from alongside.core.model import Job
 from alongside.light import Protocol
 from alongside.workers.channel import BLOCKED, END, Channel, Frame
-from alongside.workers.clocks import run_delay
 from alongside.workers.eventloop import new_loop
 from alongside.workers.loopwatch import LONG, Place, at_work
 from alongside.workers.page import FIELDS, ToldPage

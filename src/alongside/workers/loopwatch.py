@@ -16,8 +16,8 @@ from collections.abc import Callable
 from time import monotonic
 from types import FrameType
 
+from alongside.clocks import run_delay
 from alongside.light import NamedTuple
-from alongside.workers.clocks import run_delay
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
