@@ -7,6 +7,8 @@ import time
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 import alongside
 from tests.faults.support import count, executions
 
@@ -20,10 +22,11 @@ def waits_for_the_others(tally: str, others: int, x: int) -> int:
     return os.getpid()
 
 
-def test_the_rest_of_a_batch_is_taken_from_a_worker_that_is_stuck(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("tasks", "batch_size"), [(40, 10), (30, 30)], ids=["two at work", "one not needed before"])
+def test_the_rest_of_a_batch_is_taken_from_a_worker_that_is_stuck(tasks: int, batch_size: int, tmp_path: Path) -> None:
     tally = str(tmp_path / "tally")
-    stuck = partial(waits_for_the_others, tally, 39)
-    pids = alongside.map(stuck, range(40), backend="processes", max_workers=2, batch_size=10)
+    stuck = partial(waits_for_the_others, tally, tasks - 1)
+    pids = alongside.map(stuck, range(tasks), backend="processes", max_workers=2, batch_size=batch_size)
     assert len(set(pids)) == 2
     assert set(executions(tally).values()) == {1}
 
@@ -48,11 +51,3 @@ def test_large_items_that_were_sent_ahead_come_back_too(tmp_path: Path) -> None:
         Path(tally).unlink(missing_ok=True)
         assert alongside.map(stuck, items, backend="processes", max_workers=2, batch_size=3) == list(range(12))
         assert set(executions(tally).values()) == {1}
-
-
-def test_it_takes_a_worker_that_was_not_needed_before(tmp_path: Path) -> None:
-    tally = str(tmp_path / "tally")
-    stuck = partial(waits_for_the_others, tally, 29)
-    pids = alongside.map(stuck, range(30), backend="processes", max_workers=2, batch_size=30)
-    assert len(set(pids)) == 2
-    assert set(executions(tally).values()) == {1}

@@ -23,16 +23,13 @@ from alongside.core.ports import AsyncBackend, Backend, Observer, RecallingBacke
 from alongside.light import Protocol, cast
 from alongside.runtime import forks
 from alongside.runtime.interrupts import let_in
+from alongside.workers.bell import HEARTBEAT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from alongside.workers.errands import Errands
-
-HEARTBEAT = 0.2
-"""Seconds that a wait lasts at most. A signal that comes just before a wait begins does not end it: Python's handler
-runs only between two bytecodes. Without this bound a Ctrl-C could be lost until something else happens."""
 
 LOOK = 0.25
 """Seconds between two looks at the memory that is free; one costs a quarter of a millisecond."""

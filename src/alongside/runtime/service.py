@@ -12,9 +12,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from alongside.core.model import Delivery
-from alongside.runtime.driver import HEARTBEAT, Driver
+from alongside.runtime.driver import Driver
 from alongside.runtime.interrupts import shielded
 from alongside.runtime.pushed import Awaited, Call, Owed, Pushed, Stretch
+from alongside.workers.bell import HEARTBEAT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

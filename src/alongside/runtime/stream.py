@@ -15,8 +15,9 @@ from functools import partial
 
 from alongside.core import events as ev
 from alongside.core.model import Delivery, size
-from alongside.runtime.driver import HEARTBEAT, Driver
+from alongside.runtime.driver import Driver
 from alongside.runtime.interrupts import shielded
+from alongside.workers.bell import HEARTBEAT
 
 
 class Inbox:

@@ -1,12 +1,18 @@
 """A bell: one thread waits for it in a poll, any other may ring it.
 
-Owns a pipe. Must never block: a bell that has been rung and not been heard yet need not be rung again.
+Owns a pipe, and how long a wait may last. Must never block: a bell that has been rung and not been heard yet need not
+be rung again.
 """
 
 from __future__ import annotations
 
 import os
 from threading import RLock
+
+HEARTBEAT = 0.2
+"""Seconds that a wait lasts at most, for a bell or whatever else wakes who waits. A signal that comes just before a
+wait begins does not end it: Python's handler runs only between two bytecodes, in an event loop too. Without this bound
+a Ctrl-C could be lost until something else happens."""
 
 
 class Bell:

@@ -17,16 +17,14 @@ from collections.abc import Callable
 from functools import partial
 from time import monotonic
 
+from alongside.workers.bell import HEARTBEAT
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TypeAlias, TypeVar
 
     T = TypeVar("T")
 
-
-HEARTBEAT = 0.2
-"""Seconds after which the loop wakes for nothing. A Ctrl-C that comes just as it goes to sleep is noted by Python, but
-dealt with only when it wakes again, and with all work in other threads nothing else may wake it for hours."""
 
 Done: TypeAlias = "asyncio.Future[tuple[Any, BaseException | None]]"
 
