@@ -22,7 +22,7 @@ from alongside.runtime.lazy import Lazy
 from alongside.runtime.results import Run, Stats, Values
 from alongside.runtime.source import Source
 from alongside.runtime.stream import Inbox, Stream
-from alongside.workers.calls import ended
+from alongside.workers.runner import ended
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,7 +119,19 @@ async def _result_of(result: Any) -> Any:
 def _call(home: int, thunk: Callable[[], Any]) -> Any:
     """What a thunk gives; what is to be awaited of it comes to its end here, where `home` is another process."""
     value = thunk()
-    return value if os.getpid() == home else ended(value)
+    if os.getpid() != home:
+        return ended(value)
+    return _Later(value) if hasattr(value, "__await__") else value
+
+
+class _Later:
+    """Something to be awaited, which a runner would run to its end at once were it a bare coroutine."""
+
+    def __init__(self, awaitable: Any) -> None:
+        self._awaitable = awaitable
+
+    def __await__(self) -> Any:
+        return self._awaitable.__await__()
 
 
 async def _call_async(thunk: Callable[[], Any]) -> Any:

@@ -20,10 +20,10 @@ from alongside.core.ports import Capabilities
 from alongside.transport import contexts
 from alongside.workers import channel as wire
 from alongside.workers.bell import Bell
-from alongside.workers.calls import call
+from alongside.workers.calls import call, named
 from alongside.workers.channel import Frame
 from alongside.workers.page import ONE_OF_THEM
-from alongside.workers.payload import CALL, FUNCTION, ITEM, pack, pickled, unpack, weight
+from alongside.workers.payload import CALL, FUNCTION, ITEM, drop, pack, pickled, unpack, weight
 from alongside.workers.preloads import modules_of
 from alongside.workers.runner import BATCH, OFFSET, SINCE, STEP
 from alongside.workers.supervisor import Worker, supervisor
@@ -66,7 +66,6 @@ class ProcessesBackend:
 
     def __init__(self, max_workers: int | None = None) -> None:
         self._limit = max_workers or os.cpu_count() or 1
-        self._share = 1
         self._workers: dict[int, Worker] = {}
         self._by_fd: dict[int, int] = {}
         self._batches: dict[int, dict[int, _Flight]] = {}
@@ -74,7 +73,7 @@ class ProcessesBackend:
         self._job = Frame(wire.JOB, next(_runs))
         self._job_lease = 0
         self._bell: Bell | None = None
-        self._lock = Lock()
+        self._lock, self._teaching = Lock(), Lock()
 
     def crew(self) -> Crew:
         return Crew(self._limit, depth=2, recalls=True, name=self.name)
@@ -193,6 +192,8 @@ class ProcessesBackend:
         """Pickle the items together; if that fails, one by one, so that only the culprit fails."""
         frame = Frame(wire.LONE_ITEM if len(items) == 1 else wire.BATCH, batch.id, offset, d=batch.start + offset)
         try:
+            if self._names is CALL:
+                items = self._with_functions(worker, items)
             lease = pack(frame, *pickled(items, "item", beside=supervisor.segments, names=self._names), self._arena)
         except BaseException as error:
             if _is_the_users(error):
@@ -205,6 +206,17 @@ class ProcessesBackend:
             return
         self._send(worker, frame, lease)
 
+    def _with_functions(self, worker: int, tasks: Sequence[Any]) -> Sequence[Any]:
+        """The tasks of an executor, as this worker is to have them; what it needs for that is sent ahead."""
+        if (process := self._workers.get(worker)) is None:
+            return tasks
+        with self._teaching:  # a function that counts as sent is on its way before a task that names it
+            tasks, functions = named(tasks, process.shelf)
+            for fn in functions:
+                frame = Frame(wire.FUNCTION, b=fn.number)
+                self._send(worker, frame, pack(frame, _pickle.dumps(fn.pickle, 5), [], self._arena))
+        return tasks
+
     def _send_singly(self, worker: int, batch: Batch, offset: int, items: Iterable[Any]) -> None:
         for place, item in enumerate(items, offset):
             self._send_items(worker, batch, place, [item])
@@ -213,7 +225,7 @@ class ProcessesBackend:
         with self._lock:
             process = self._workers.get(worker)
             if process is None:
-                _drop(frame, lease)
+                drop(frame, lease, supervisor.arena)
                 return
             if lease:
                 process.leases.add(lease)
@@ -369,13 +381,6 @@ def _in_hand(process: Worker) -> tuple[Running, ...]:
     page, offset = process.page, process.page[OFFSET]
     known = offset and offset != ONE_OF_THEM
     return (Running(page[BATCH], offset - 1, page[SINCE] * 1e-9),) if known else ()
-
-
-def _drop(frame: Frame, lease: int) -> None:
-    """A frame for a worker that has just been lost."""
-    if frame.fd is not None:
-        os.close(frame.fd)
-    supervisor.arena.release(lease)
 
 
 def _suspected(process: Worker) -> tuple[Running, ...]:

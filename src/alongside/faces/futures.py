@@ -97,7 +97,7 @@ class Executor(StandardExecutor):
             if self._broken is not None:
                 raise self._failure(self._broken)
             service = self._running()
-        return mapped(service, Calls(self._sendable(fn), items, star), timeout, self._future.told)
+        return mapped(service, Calls(self._sendable.for_many(fn), items, star), timeout, self._future.told)
 
     def imap(self, fn: Callable[..., Any], *iterables: Iterable[Any], ordered: bool = True) -> Iterator[Any]:
         """As `alongside.imap`, with this executor's options."""

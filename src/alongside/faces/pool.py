@@ -216,7 +216,7 @@ class Pool:
         if callback is not None or error_callback is not None:
             self._service.drive_alone()
         if items:
-            self._service.push_all(Stretch(result, 0, Calls(self._sendable(func), items, star)))
+            self._service.push_all(Stretch(result, 0, Calls(self._sendable.for_many(func), items, star)))
         return result
 
     def _imap(
@@ -224,7 +224,7 @@ class Pool:
     ) -> IMapIterator:
         self._check_running()
         _check_chunksize(chunksize)
-        fn = self._sendable(func)
+        fn = self._sendable.for_many(func)
         if type(iterable) in AT_HAND and len(iterable) <= AHEAD:  # type: ignore[arg-type]
             if items := list(iterable):
                 self._service.push_all(Stretch(results, 0, Calls(fn, items)))

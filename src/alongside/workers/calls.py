@@ -1,31 +1,26 @@
 """What a worker of an executor runs: one call, whatever its function; or one function over a stretch of items.
 
-Owns the worker's memory of functions that came by value. Must stay light: workers import it.
+Must never know whose results these are. Must stay light: workers import it.
 """
 
 from __future__ import annotations
 
-import _pickle
-from binascii import a2b_base64, b2a_base64
 from types import CoroutineType
 
-from alongside.workers.runner import Awaiter
+from alongside.workers.functions import Carried, function_of
+from alongside.workers.runner import ended
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
-CO_COROUTINE = 0x80
-"""`inspect.CO_COROUTINE`, without importing `inspect`."""
-
-_known: dict[bytes, Any] = {}
-_MOST = 256
+    from alongside.workers.functions import Shelf
 
 
 def call(task: tuple[Any, tuple[Any, ...], dict[str, Any]]) -> Any:
-    """Run a task: a function (or the pickle of one), its arguments, its keyword arguments. A coroutine is run to its
-    end.
+    """Run a task: a function (or what was sent for one), its arguments, its keyword arguments. A coroutine is run to
+    its end.
     """
     value = _begun(task)
     return ended(value) if type(value) is CoroutineType else value
@@ -37,29 +32,30 @@ async def call_async(task: tuple[Any, tuple[Any, ...], dict[str, Any]]) -> Any:
     return await value if hasattr(value, "__await__") else value
 
 
-def ended(value: Any) -> Any:
-    """What a coroutine comes to, in a loop of its own; any other value as it is."""
-    if type(value) is not CoroutineType:
-        return value
-    run = Awaiter()
-    try:
-        return run(value)
-    finally:
-        run.close()
-
-
 def _begun(task: tuple[Any, tuple[Any, ...], dict[str, Any]]) -> Any:
     fn, args, kwargs = task
-    if type(fn) is bytes:
-        fn = _known.get(fn) or _remember(fn)
+    if type(fn) is bytes or type(fn) is int:
+        fn = function_of(fn)
     return fn(*args, **kwargs)
+
+
+def named(tasks: Any, shelf: Shelf) -> tuple[Any, Sequence[Carried]]:
+    """Tasks with their functions as a worker with this shelf knows them, and the functions it is to be sent first."""
+    if type(tasks) is Calls:
+        new = shelf.sends([tasks.fn]) if type(tasks.fn) is Carried else ()
+        return Calls(shelf.named(tasks.fn), tasks.items, tasks.star), new
+    carried = dict.fromkeys(task[0] for task in tasks if type(task[0]) is Carried)
+    if not carried:
+        return tasks, ()
+    new = shelf.sends(list(carried))
+    return [(shelf.named(fn), *rest) for fn, *rest in tasks], new
 
 
 class Calls:
     """Tasks of one function, as a sequence of what `call` takes: `fn(item)` for each item, or `fn(*item)` with `star`.
 
     Costs nothing per task: a slice is one slice of `items`, it travels as one list, and a runner that knows `fn` and
-    `items` calls the one on the other. `fn` may be a pickle, as for `call`.
+    `items` calls the one on the other. `fn` may be what is sent for one, as for `call`.
     """
 
     __slots__ = ("fn", "items", "star")
@@ -90,8 +86,6 @@ class Calls:
     def brought(self) -> tuple[Callable[[Any], Any], list[Any]]:
         """The function to call on each item, and the items."""
         fn = self.fn
-        if getattr(getattr(fn, "__code__", None), "co_flags", 0) & CO_COROUTINE:
-            return ((lambda item: ended(fn(*item))) if self.star else lambda item: ended(fn(item))), self.items
         return ((lambda item: fn(*item)) if self.star else fn), self.items
 
     def joins(self, other: Calls) -> bool:
@@ -106,20 +100,6 @@ class Calls:
         return self.fn, tuple(item) if self.star else (item,), {}
 
 
-def veiled(pickle: bytes) -> bytes:
-    """A pickle for inside a pickle, as text: a search of the outer one for what travels by value must not see it."""
-    return b2a_base64(pickle)
-
-
 def _arrived(fn: Any, items: list[Any], star: bool) -> Calls:
-    """`Calls` in a worker, its function made of its pickle."""
-    if type(fn) is bytes:
-        fn = _known.get(fn) or _remember(fn)
-    return Calls(fn, items, star)
-
-
-def _remember(pickle: bytes) -> Any:
-    if len(_known) >= _MOST:
-        _known.clear()
-    fn = _known[pickle] = _pickle.loads(a2b_base64(pickle))
-    return fn
+    """`Calls` in a worker, its function as it is there."""
+    return Calls(function_of(fn), items, star)

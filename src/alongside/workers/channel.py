@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 # What a frame says. To a worker:
-JOB, BATCH, LONE_ITEM, END, AGAIN, RECALL = 1, 2, 3, 4, 5, 6
+JOB, BATCH, LONE_ITEM, END, AGAIN, RECALL, FUNCTION = 1, 2, 3, 4, 5, 6, 7
 # From a worker:
 RESULTS, LONE_RESULT, FAULT, UNFIT, UNREADABLE, IN_HAND, BLOCKED, SAID, RETURNED = 11, 12, 13, 14, 15, 17, 18, 19, 20
 # Both ways, since both write segments that the other maps:

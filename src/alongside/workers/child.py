@@ -27,6 +27,7 @@ from alongside.workers.channel import (
     BATCH,
     END,
     FAULT,
+    FUNCTION,
     IN_HAND,
     JOB,
     LONE_ITEM,
@@ -42,6 +43,7 @@ from alongside.workers.channel import (
     Channel,
     Frame,
 )
+from alongside.workers.functions import clear, shelve
 from alongside.workers.job import Job
 from alongside.workers.page import ONE_OF_THEM, ToldPage, slot
 from alongside.workers.payload import RESULT, always_loads, few_atoms, pack, pickled, unpack
@@ -212,6 +214,7 @@ class Worker:
     def _on_end(self, frame: Frame) -> None:
         ended = self._job is None or self._job.close()
         self._job, self._kept = None, []
+        clear()
         self._voice.end_lines()
         self._voice.send()
         self._ticker.forget()
@@ -243,6 +246,9 @@ class Worker:
         if self._channel.deaf:  # one of these tasks has closed it, since nobody else would
             page[OFFSET] = frame.b + 1 if alone else ONE_OF_THEM
         del items
+
+    def _on_function(self, frame: Frame) -> None:
+        shelve(frame.b, unpack(frame, self._leases))
 
     def _on_release(self, frame: Frame) -> None:
         for lease in _pickle.loads(frame.body):
@@ -333,6 +339,7 @@ _HANDLERS = {
     END: Worker._on_end,
     AGAIN: Worker._on_again,
     RELEASE: Worker._on_release,
+    FUNCTION: Worker._on_function,
 }
 
 

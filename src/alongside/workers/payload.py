@@ -6,6 +6,7 @@ Owns the threshold between the two. Used by both sides; must stay light to impor
 from __future__ import annotations
 
 import _pickle
+import os
 from _pickle import PicklingError
 
 from alongside.workers.channel import Frame
@@ -42,7 +43,13 @@ def always_loads(data: bytes, buffers: list[Any]) -> bool:
 
 FUNCTION = (("[0]", "function"), ("[4]", "initializer"), ("[5]", "initargs"))
 ITEM = (("[0]", "item"),)
-CALL = (("[0][1]", "args"), ("[0][2]", "kwargs"), (".__reduce__()[1][1][0]", "item"))
+CALL = (
+    ("[0][0]", "function"),
+    ("[0][1]", "args"),
+    ("[0][2]", "kwargs"),
+    (".__reduce__()[1][0]", "function"),
+    (".__reduce__()[1][1][0]", "item"),
+)
 RESULT = (("[0][0]", "result"),)
 """How the user's own things stand in what is sent: the way to each, and what to call it."""
 
@@ -88,6 +95,13 @@ def pack(frame: Frame, data: bytes, buffers: list[Any], arena: Arena | None) -> 
         return 0
     frame.fd, lease, frame.body = arena.write(data, buffers)
     return lease
+
+
+def drop(frame: Frame, lease: int, arena: Arena) -> None:
+    """A frame for a worker that has just been lost."""
+    if frame.fd is not None:
+        os.close(frame.fd)
+    arena.release(lease)
 
 
 def unpack(frame: Frame, leases: Leases) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from _thread import allocate_lock
 from time import monotonic_ns
+from types import CoroutineType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Runner:
         self._broken: list[Broken] = []
         self._values: list[Any] = []
         self._times: list[float] | None = None
-        self._calling = call
+        self._calling = self._called = call
         self._sharing = allocate_lock()
         self._items: Any = ()
         self._block: Any = ()
@@ -90,7 +91,8 @@ class Runner:
     def run(self, batch: int, offset: int, items: Items) -> None:
         """Run `items`, which are tasks `offset`, `offset + 1`, … of the batch. They may bring their own function."""
         page = self._page
-        self._calling, items = getattr(items, "brought", None) or (self._call, items)
+        self._called, items = getattr(items, "brought", None) or (self._call, items)
+        self._calling = self._look
         if page[BATCH] != batch:
             page[OFFSET] = 0
             page[BATCH] = batch
@@ -101,7 +103,8 @@ class Runner:
         while not self.stopped and self._run_some():
             pass
         self.flush()
-        self._calling, self._items, self._block = self._call, (), ()
+        self._calling = self._called = self._call
+        self._items = self._block = ()
         page[OFFSET] = 0
 
     def shed(self) -> tuple[int, int, int]:
@@ -120,7 +123,7 @@ class Runner:
 
     def close(self) -> None:
         """It runs nothing more: let go of the function."""
-        self._call = self._calling = self._emit = _nothing
+        self._call = self._calling = self._called = self._emit = _nothing
 
     def flush(self) -> None:
         """Hand over what is finished; from any thread."""
@@ -174,9 +177,21 @@ class Runner:
             self._each = (monotonic_ns() - begun) // count
         return True
 
+    def _look(self, item: Any) -> Any:
+        """The first call of a batch. Where an ordinary function gives a coroutine (`lambda url: fetch(url)`), it is run
+        to its end here, as are those of the calls that follow.
+        """
+        call = self._called
+        value = call(item)
+        if type(value) is not CoroutineType:
+            self._calling = call
+            return value
+        self._calling = lambda item: ended(call(item))
+        return ended(value)
+
     def _next(self) -> tuple[int, Items]:
-        """The offset of the next task, and the tasks to be run from there."""
-        portion = max(1, min(MOST, PORTION // (self._each or 1)))
+        """The offset of the next task, and the tasks to be run from there; the first comes alone (`_look`)."""
+        portion = max(1, min(MOST, PORTION // (self._each or 1))) if self._taken else 1
         with self._sharing:
             first, end = self._taken, min(self._taken + portion, self._end)
             self._taken = end
@@ -285,6 +300,19 @@ class Awaiter:
 
 async def _as_coroutine(awaitable: Any) -> Any:
     return await awaitable
+
+
+def ended(value: Any) -> Any:
+    """What a coroutine comes to, in a loop of its own; any other value as it is."""
+    if type(value) is not CoroutineType:
+        return value
+    from alongside.workers.beside import Beside, in_loop
+
+    run = Beside() if in_loop() else Awaiter()
+    try:
+        return run(value)
+    finally:
+        run.close()
 
 
 def _nothing(*_: object) -> None:

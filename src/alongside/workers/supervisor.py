@@ -20,6 +20,7 @@ from alongside.transport.segments import Arena, Leases
 from alongside.workers import forked
 from alongside.workers.accounts import busy_seconds
 from alongside.workers.channel import ENDED, SETUP, Channel, Frame
+from alongside.workers.functions import Shelf
 from alongside.workers.page import FIELDS
 from alongside.workers.surroundings import capture
 
@@ -40,7 +41,7 @@ forked."""
 class Worker:
     """A process on loan: its channel and its page."""
 
-    __slots__ = ("acked", "channel", "leases", "mapped", "number", "page", "stateful", "unsure")
+    __slots__ = ("acked", "channel", "leases", "mapped", "number", "page", "shelf", "stateful", "unsure")
 
     def __init__(self, number: int, channel: Channel, page: Any) -> None:
         self.number = number
@@ -51,6 +52,8 @@ class Worker:
         """What this process has mapped of the worker's segments."""
         self.leases: set[int] = set()
         """The segments of this process's arena that the worker has mapped."""
+        self.shelf = Shelf()
+        """The functions it has been sent for the run it works for."""
         self.stateful = False
         self.unsure = False
         """Whether it may have gone on to another task after the one that ended it."""
@@ -97,6 +100,7 @@ class Supervisor:
             else:
                 worker = self._made(nursery)
             self._lent[worker.number] = worker
+            worker.shelf = Shelf()
             worker.channel.send(Frame(SETUP, c=worker.acked, body=capture(cpus)))
             return worker
 
