@@ -98,10 +98,11 @@ def test_a_worker_that_is_replaced_is_sent_the_function_too() -> None:
         assert [f.result() for x, f in enumerate(futures) if x != 7] == [x + HEAVY for x in range(30) if x != 7]
 
 
-def test_more_functions_than_a_worker_keeps() -> None:
-    def times(factor: int) -> Callable[[int], int]:
-        return lambda x: x * factor
+def times(factor: int) -> Callable[[int], int]:
+    return lambda x: x * factor
 
+
+def test_more_functions_than_a_worker_keeps() -> None:
     many = [times(factor) for factor in range(3 * functions.MOST)]
     with ProcessPoolExecutor(1) as executor:
         for _ in range(2):
@@ -109,12 +110,12 @@ def test_more_functions_than_a_worker_keeps() -> None:
             assert [future.result() for future in futures] == [3 * factor for factor in range(len(many))]
 
 
-def test_a_function_that_nobody_has_any_more_is_not_kept_by_its_worker() -> None:
+def test_a_function_that_nobody_has_any_more_is_not_kept_by_its_worker(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
     with ProcessPoolExecutor(1, batch_size=1) as executor:
-        executor.submit(held_for, 0.05)
-        futures = [
-            executor.submit(lambda x=x: x) for x in range(functions.MOST)
-        ]  # most wait until their lambda is gone
+        executor.submit(held, str(gate))
+        futures = [executor.submit(times(x), 1) for x in range(functions.MOST)]  # most wait, and their lambda is gone
+        gate.touch()
         assert [future.result() for future in futures] == list(range(functions.MOST))
         assert executor.submit(shelved).result() < 8
 

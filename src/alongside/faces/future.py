@@ -11,6 +11,7 @@ finds no condition there knows that nobody waits; whoever makes one afterwards f
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future as StandardFuture
@@ -20,6 +21,16 @@ from typing import Any
 from alongside.runtime.service import Service
 
 _border = threading.Lock()
+
+
+def _take_no_lock_over() -> None:
+    """In a forked child: the thread that held it may not exist there."""
+    global _border
+    _border = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_take_no_lock_over)
 
 
 class Future(StandardFuture[Any]):
@@ -97,3 +108,12 @@ class Future(StandardFuture[Any]):
             self.set_result(value)
         else:
             self.set_exception(error)
+
+    def forsake(self, error: BaseException) -> None:
+        """In a forked child: the error stands in for its outcome. The callbacks are the parent's to call."""
+        self.__dict__.pop("_condition", None)
+        self._waiters, self._done_callbacks = [], []
+        self.task = None
+        if not self.done():
+            self._exception = error
+            self._state = FINISHED

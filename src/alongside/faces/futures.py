@@ -19,7 +19,7 @@ from typing import Any
 from alongside import compose
 from alongside.faces.future import Future
 from alongside.faces.sendable import Sendable
-from alongside.runtime import machine
+from alongside.runtime import forks, machine
 from alongside.runtime.pushed import Pushed
 from alongside.runtime.results import Run
 from alongside.runtime.service import Service
@@ -49,6 +49,7 @@ class Executor(StandardExecutor):
         self._given = given
         self._max_workers = machine.cpu_count() if max_workers is None else max_workers  # Dask asks for it
         self._lock = threading.Lock()
+        forks.runs.add(self)
         self._closed = False
         self._broken: BaseException | None = None
         self._service: Service | None = None
@@ -132,7 +133,7 @@ class Executor(StandardExecutor):
     def __del__(self) -> None:
         service = getattr(self, "_service", None)
         if service is not None and not self._closed:
-            service.forsake()
+            service.wind_up()
 
     def _buffered(
         self, fn: Callable[..., Any], items: Iterator[Any], timeout: float | None, ahead: int
@@ -144,7 +145,14 @@ class Executor(StandardExecutor):
     def _running(self) -> Service:
         if self._closed:
             raise RuntimeError("cannot schedule new futures after shutdown")
-        return self._service or self._start()
+        if self._service is None:
+            return self._start()
+        self._service.check_home()
+        return self._service
+
+    def forsake(self) -> None:
+        """In a forked child: no thread of it holds the lock. What was submitted is the parent's."""
+        self._lock = threading.Lock()
 
     def _failure(self, error: BaseException) -> BaseException:
         """What ended the workers, as whoever submits now hears of it."""

@@ -114,6 +114,11 @@ class AsyncResult:
         if not self._ready:
             self._done(False, error)
 
+    def forsake(self, error: BaseException) -> None:
+        """As `abandon`, in a forked child."""
+        self._callback = self._error_callback = None
+        self.abandon(error)
+
     def stay(self, timeout: float | None) -> None:
         """Wait, and leave the driving to others."""
         if self._latch.acquire(timeout=-1 if timeout is None else max(0.0, timeout)):
@@ -226,6 +231,11 @@ class IMapIterator:
         with self._changed:
             self._abandoned = error
             self._changed.notify_all()
+
+    def forsake(self, error: BaseException) -> None:
+        """As `abandon`, in a forked child."""
+        self._changed = threading.Condition(threading.Lock())
+        self.abandon(error)
 
     def ended(self, count: int, error: BaseException | None = None) -> None:
         """There are `count` items; behind them the input raised `error`."""

@@ -199,6 +199,7 @@ class Pool:
     def _check_running(self) -> None:
         if self._state != RUN:
             raise ValueError("Pool not running")
+        self._service.check_home()
 
     def _map(
         self,

@@ -131,7 +131,10 @@ class Driver:
     def forsake(self) -> None:
         """In a forked child: it is over here, whatever the parent goes on to do."""
         self.lock = threading.RLock()
-        self.finish = self.finish or ev.Finish(RuntimeError("this run belongs to the process that was forked"))
+        self.finish = self.finish or ev.Finish(forks.belongs("run"))
+        if self.alone is not None:
+            (_, call), self.alone = self.alone, None
+            self.on_adopt(call)
 
     def wake(self) -> None:
         """Make a `step` under way return soon. From a signal handler too."""

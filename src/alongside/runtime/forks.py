@@ -2,8 +2,8 @@
 
 Owns the list of runs. Must never touch one in the process that it belongs to.
 
-Guarantees: in the child each run is over, with an error for whoever goes on with it there, and none of its locks is
-held: a thread that had one in its hands at that moment does not exist in the child, and would never give it back.
+Guarantees: in the child each run is over, with an error for whoever goes on with it or waits for it there, and none of
+its locks is held: a thread that had one in its hands does not exist in the child, and would never give it back.
 """
 
 from __future__ import annotations
@@ -11,11 +11,22 @@ from __future__ import annotations
 import os
 from weakref import WeakSet
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from alongside.runtime.driver import Driver
+from alongside.light import Protocol
 
-runs: WeakSet[Driver] = WeakSet()
+
+class Forked(Protocol):
+    """What a child may inherit."""
+
+    def forsake(self) -> None:
+        """In the child: it is over here, whatever the parent goes on to do."""
+
+
+runs: WeakSet[Forked] = WeakSet()
+
+
+def belongs(what: str, remedy: str = "") -> RuntimeError:
+    """What whoever uses it in the child is told."""
+    return RuntimeError(f"this {what} belongs to the process that was forked{remedy}")
 
 
 def _forsake() -> None:

@@ -43,6 +43,9 @@ class Call(Awaited, Protocol):
     def cancel(self) -> bool:
         """Have it not run, unless it has begun."""
 
+    def forsake(self, error: BaseException) -> None:
+        """In a forked child: it will come to nothing there. Tells nobody but those who ask, and waits for no lock."""
+
 
 class Owed(Protocol):
     """Whoever is owed the outcomes of a stretch; `offset` is a task's place in all that it is owed."""
@@ -55,6 +58,9 @@ class Owed(Protocol):
 
     def abandon(self, error: BaseException) -> None:
         """What it was not told of will not come."""
+
+    def forsake(self, error: BaseException) -> None:
+        """As `abandon`, in a forked child. Tells nobody but those who ask, and waits for no lock."""
 
 
 class Stretch:
@@ -100,6 +106,8 @@ class Pushed:
         self.closed = False
         self.over: BaseException | None = None
         """Why nothing more can be pushed."""
+        self.foreign = False
+        """Whether this is a child that was forked meanwhile."""
         self._taken = 0
         self._starts: list[int] = []
         self._stretches: list[Stretch] = []
@@ -159,18 +167,32 @@ class Pushed:
     def abandon(self) -> None:
         """Tell all who have no outcome that there will be none."""
         assert self.over is not None, "the end was told before"
-        error = self.over
-        waiting, self.waiting = self.waiting, deque()
-        begun, self.begun = self.begun, {}
-        stretches = [*self._stretches, *(one for one in waiting if isinstance(one, Stretch))]
-        self._starts, self._stretches = [], []
-        calls = [*begun.values(), *(one for one in waiting if not isinstance(one, Stretch) and one.begin())]
-        for call in calls:
-            call.settle(None, error)
-        for owed in {id(stretch.owed): stretch.owed for stretch in stretches}.values():
-            owed.abandon(error)
+        waiting, begun, owed = self._let_go()
+        for call in (*begun, *(one for one in waiting if one.begin())):
+            call.settle(None, self.over)
+        for one in owed:
+            one.abandon(self.over)
+
+    def forsake(self, error: BaseException) -> None:
+        """In a forked child: nothing that was pushed comes to anything there."""
+        self.foreign, self.over = True, error
+        self._lock = threading.Lock()
+        waiting, begun, owed = self._let_go()
+        for call in (*waiting, *begun):
+            call.forsake(error)
+        for one in owed:
+            one.forsake(error)
 
     # -------------------------------------------------------------------------------------------------- inside
+
+    def _let_go(self) -> tuple[list[Call], list[Call], list[Owed]]:
+        """Part with everything: the calls that wait, those that were taken, and who is owed something."""
+        waiting, self.waiting = self.waiting, deque()
+        begun, self.begun = list(self.begun.values()), {}
+        stretches = [*self._stretches, *(one for one in waiting if isinstance(one, Stretch))]
+        self._starts, self._stretches = [], []
+        owed = list({id(stretch.owed): stretch.owed for stretch in stretches}.values())
+        return [one for one in waiting if not isinstance(one, Stretch)], begun, owed
 
     def _take_calls(self, wanted: int) -> list[Any]:
         waiting, taken = self.waiting, []

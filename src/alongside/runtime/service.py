@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from alongside.core.model import Delivery
+from alongside.runtime import forks
 from alongside.runtime.driver import Driver
 from alongside.runtime.interrupts import shielded
 from alongside.runtime.pushed import Awaited, Call, Owed, Pushed, Stretch
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 LOOK = 0.001
 """Seconds between two looks of the thread that has stood back: what nobody waits for is late by two of them at most."""
+
+MAKE_ONE = ": make an executor of your own here"
 
 QUIET = 20
 """Looks without a caller at work after which the thread drives again."""
@@ -50,12 +53,11 @@ class Service:
         self._driving = threading.Lock()
         self._blocked: dict[int, Awaited] = {}
         """What each caller waits for who does not drive."""
-        self._back = self._alone = self._forsaken = False
+        self._back = self._alone = self._unpushed = False
         self._feeding = False
         self._turns = 0
         self._failed: BaseException | None = None
-        self._call = threading.Lock()
-        self._call.acquire()
+        self._call = _taken()
         self._opened = threading.Event()
         self._thread = threading.Thread(target=self._work, name="alongside-service", daemon=True)
 
@@ -63,6 +65,7 @@ class Service:
         """Begin to drive. `close` is called at the end."""
         self._driver = driver
         self._close = close
+        forks.runs.add(self)
         driver.on_pull, driver.on_adopt, driver.on_answer = self._feed, self._source.begin, _answer
         driver.pumped = True
         capabilities = driver.backend.capabilities
@@ -142,9 +145,9 @@ class Service:
                 self._driver.backend.wake()
         self._call_back()
 
-    def forsake(self) -> None:
+    def wind_up(self) -> None:
         """As `finish`, soon: nobody can push any more. From anywhere, also from a garbage collection amid a turn."""
-        self._forsaken = True
+        self._unpushed = True
         self._call_back()
         self._driver.wake()
 
@@ -164,6 +167,18 @@ class Service:
         """Cancel the calls that have not begun."""
         with self._driver.lock:
             self._source.cancel()
+
+    def forsake(self) -> None:
+        """In a forked child: no thread drives it there, and what was pushed belongs to the parent."""
+        self._driver.forsake()
+        self._driving, self._call = threading.Lock(), _taken()
+        self._back, self._blocked = False, {}
+        self._source.forsake(forks.belongs("call", MAKE_ONE))
+
+    def check_home(self) -> None:
+        """Raise `RuntimeError` in a forked child."""
+        if self._source.foreign:
+            raise forks.belongs("executor", MAKE_ONE)
 
     def join(self) -> None:
         """Return when everything has ended."""
@@ -258,7 +273,7 @@ class Service:
     def _serve(self) -> None:
         """Give what is wanted, and end where nobody can push any more."""
         self._feed_waiting()
-        if self._forsaken and not self._source.closed:
+        if self._unpushed and not self._source.closed:
             self.finish()
 
     def _after(self) -> None:
@@ -288,6 +303,13 @@ class Service:
             except IndexError:  # a caller who drives has taken it
                 return
             self._source.settle(delivery)
+
+
+def _taken() -> threading.Lock:
+    """A lock that is held."""
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
 
 
 def _answer(call: Call, value: Any) -> None:
