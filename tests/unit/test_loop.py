@@ -87,9 +87,28 @@ def test_no_more_is_taken_than_was_asked_for() -> None:
 
 
 def test_the_end_is_told_with_the_last_items() -> None:
-    source = Source((range(5),))
-    assert source.total == 5
+    source = Source((iter(range(5)),))
     assert source.take(100) == ([0, 1, 2, 3, 4], True, None)
+
+
+@pytest.mark.parametrize("whole", [range(10, 60, 10), [10, 20, 30, 40, 50]])
+def test_of_what_can_be_sliced_slices_are_taken(whole: Any) -> None:
+    source = Source((whole,))
+    assert source.total == 5
+    assert source.take(2) == (whole[:2], False, None)
+    assert source.peek() == whole[2:3]
+    items, ended, error = source.take(2)
+    source.put_back(items, ended, error)
+    assert source.take(100) == (whole[2:], True, None)
+    assert source.take(100) == (whole[5:], True, None)
+
+
+def test_a_list_that_grows_while_it_is_walked_is_walked_to_its_end() -> None:
+    growing = [1, 2]
+    source = Source((growing,))
+    assert source.take(2) == ([1, 2], False, None)
+    growing.append(3)
+    assert source.take(2) == ([3], True, None)
 
 
 def test_what_came_before_an_error_is_kept() -> None:
@@ -99,7 +118,8 @@ def test_what_came_before_an_error_is_kept() -> None:
         yield from range(23)
         raise error
 
-    source, items = Source((broken(),)), []
+    source = Source((broken(),))
+    items: list[int] = []
     ended, raised = False, None
     while not ended:
         more, ended, raised = source.take(1000)

@@ -143,6 +143,12 @@ class Backlog:
 
 
 def _joined(first: Any, second: Any) -> Sequence[Any]:
-    """Both, one after the other; sequences of one kind know best how."""
-    joined: Sequence[Any] = first + second if type(first) is type(second) else [*first, *second]
-    return joined
+    """Both, one after the other; sequences of one kind know best how, and neighbouring ranges are one."""
+    if type(first) is not type(second):
+        return [*first, *second]
+    if type(first) is not range:
+        joined: Sequence[Any] = first + second
+        return joined
+    both = range(first.start, second.stop, first.step)
+    known = len(first)
+    return both if both[:known] == first and both[known:] == second else [*first, *second]

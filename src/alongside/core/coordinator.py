@@ -105,11 +105,11 @@ class Coordinator:
 
     @property
     def hungry(self) -> bool:
-        """Whether a worker, or a slot of one, has nothing to do, or one more may be hired."""
+        """Whether a worker, or a slot of one, has nothing to do, or one more may be hired for what comes."""
         crew = self._roster.crew
         if crew.slots > 1 and self.unfinished >= crew.slots * crew.max_workers:
             return False  # it could hold more, for when a slot is free; but those may as well come together
-        return self._roster.has_room
+        return self._roster.has_room and not (self._dealer.held_back and self._backlog.ready)
 
     @property
     def unfinished(self) -> int:

@@ -12,7 +12,7 @@ from alongside.core.batching import Sizer
 from alongside.core.growth import Growth
 from alongside.core.lines import AHEAD, Lines
 from alongside.core.model import Batch
-from alongside.core.policy import HIRE_AGAIN, HIRES, RECALL, WORTH_HIRING, Policy
+from alongside.core.policy import BRIEF, HIRE_AGAIN, HIRES, RECALL, WORTH_HIRING, Policy
 from alongside.core.roster import Roster, Worker
 
 RESERVE, SHARED = 4096, 256
@@ -28,11 +28,13 @@ class Dealer:
         self._lines = backlog if isinstance(backlog, Lines) else None
         self._roster = roster
         self._sizer = Sizer(crew.target_seconds, policy.batch_size, crew.most)
-        self._hires = 0
-        self._now = self._hired_at = 0.0
+        self._hires = self._go = 0
+        self._now = self._hired_at = self._heard_at = 0.0
         self._commands: list[ev.Command] = []
         self.batches = 0
         """The number of the last batch."""
+        self.held_back = False
+        """Whether there is work for one more worker, who was not hired yet."""
         self.tight = False
         """Whether memory is short, so that nothing more is sent while something runs."""
         self.growth = _growth(crew)
@@ -51,6 +53,7 @@ class Dealer:
     def learn(self, worker: Worker, event: ev.Finished, count: int, now: float) -> list[ev.Command]:
         """So many tasks have come back from a worker; what is to be done about it."""
         self._sizer.record(count, event.seconds, event.nbytes)
+        self._heard_at = now
         changed: list[ev.Command] = []
         growth = self.growth if worker.crew is self._roster.crew else None
         if growth and growth.learn(count, len(event.faults), event.seconds, now, worker.load + count):
@@ -61,7 +64,8 @@ class Dealer:
 
     def deal(self, left: int, now: float) -> list[ev.Command]:
         """Give out what can be given out now; `left` tasks are still to be sent, as far as that is known."""
-        self._now, self._hires, self._commands = now, 0, []
+        self._now, self._commands, self.held_back = now, [], False
+        self._hires, self._go = 0, max(min(HIRES, self._roster.crew.cpus or HIRES), self._roster.present)
         while (self._backlog.ready or self._admit()) and not (self.tight and self._roster.busy):
             worker = self._next_worker(left)
             if worker is None:
@@ -76,9 +80,9 @@ class Dealer:
 
     def next_hiring(self) -> float | None:
         """When to look whether still more workers are wanted."""
-        if self._hires < HIRES or not self._backlog.ready or not self._roster.may_hire:
+        if not self.held_back or not self._backlog.ready or not self._roster.may_hire:
             return None
-        return self._hired_at + HIRE_AGAIN
+        return max(self._hired_at + HIRE_AGAIN, self._heard_at + RECALL if self._enough_of_them else 0.0)
 
     def next_turn(self) -> float | None:
         """When a task may be sent that waits for its turn by the limits."""
@@ -145,7 +149,11 @@ class Dealer:
 
     def _hire(self, left: int) -> Worker | None:
         """One more worker, if there is enough to do for it; a few at a time: soon what was sent may be done already."""
-        if self._hires >= HIRES or self._sizer.expected(left) < WORTH_HIRING * self._roster.present:
+        if self._sizer.expected(left) < WORTH_HIRING * self._roster.present:
+            return None
+        crowded = self._enough_of_them and self._now < self._heard_at + RECALL
+        if crowded or self._hires >= self._go:
+            self.held_back = self._roster.may_hire
             return None
         worker = self._roster.hire()
         if worker is not None:
@@ -153,6 +161,14 @@ class Dealer:
             self._hired_at = self._now
             self._commands.append(ev.Hire(worker.id))
         return worker
+
+    @property
+    def _enough_of_them(self) -> bool:
+        """Whether every CPU has a worker, and the tasks are so brief that more would gain nothing. As long as results
+        come, that is: the next task may be another kind.
+        """
+        each = self._sizer.per_task
+        return each is not None and each < BRIEF and 0 < self._roster.crew.cpus <= self._roster.present
 
     def _dispatch(self, worker: Worker, left: int) -> int:
         tasks = self._backlog.take(self._share(worker, left))

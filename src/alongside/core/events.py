@@ -235,7 +235,7 @@ class Crew(NamedTuple):
     `watches_timeout` is true where the backend itself ends an attempt that takes too long, `counts_tasks` where it
     replaces what has run as many tasks as one may. `recalls`: what a worker has not begun can be had back. `slots` is
     how many tasks one worker runs at the same time; with `begin`, at the most: it begins with so many, and how many are
-    right is found while they run.
+    right is found while they run. `cpus`: how many the workers share; 0: that does not matter.
     """
 
     max_workers: int
@@ -248,4 +248,5 @@ class Crew(NamedTuple):
     counts_tasks: bool = False
     begin: int = 0
     recalls: bool = False
+    cpus: int = 0
     name: str = ""

@@ -33,10 +33,11 @@ def as_asked(max_workers: int | None, job: Job, able: Capabilities) -> tuple[int
 
 
 def with_loops(job: Job, crew: Crew, slots: int, most: int = 0) -> tuple[Job, Crew]:
-    """The job and its crew where each worker has a loop for `slots` coroutines.
+    """The job and its crew, which share the job's CPUs, where each worker has a loop for `slots` coroutines.
 
     With `most`, the crew begins with the slots it has, and finds out how many are right, up to so many.
     """
+    crew = crew._replace(cpus=job.cpus)
     if most > crew.slots:
         crew = crew._replace(begin=crew.slots, slots=most)
     return (job, crew) if slots == 1 else (job._replace(slots=slots), crew._replace(slots=slots, depth=1))

@@ -31,8 +31,13 @@ in between, before the run is given up: none can be made ready."""
 TIGHT, CRITICAL = 0.10, 0.05
 """Shares of the memory free below which nothing more is sent, and below which the youngest task is stopped."""
 
-HIRES, HIRE_AGAIN = 4, 0.0005
-"""Workers hired at one go, and seconds until the next few, if those are still busy by then."""
+HIRES, HIRE_AGAIN = 4, 0.001
+"""Workers hired at the first go (fewer where there are fewer CPUs), and seconds until as many again as there are then
+may be hired, if those are still busy: what was sent may be done by then."""
+
+BRIEF = 0.00005
+"""Seconds that a task lasts at the least if it waits for anything: of briefer ones a CPU is all that another worker
+could bring, and where every CPU has one it would only take turns with them."""
 
 WORTH_HIRING = 0.0005
 """Seconds of work that must be left for each worker there is, before another is hired."""

@@ -14,7 +14,7 @@ from alongside.clocks import run_delay
 
 TYPE_CHECKING = False  # the real one costs the import of `typing`, which is longer than most short jobs
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
     from alongside.runtime.source import Source
@@ -185,7 +185,7 @@ class Stopwatch:
         return left * self.wall / self.done
 
     @staticmethod
-    def _shareable(items: list[Any]) -> Iterator[Any]:
+    def _shareable(items: Sequence[Any]) -> Iterator[Any]:
         return iter(items) if _gil_enabled() else _Shared(items)
 
     def _size(self) -> int:
@@ -195,9 +195,9 @@ class Stopwatch:
 
 
 class _Shared:
-    """A list's iterator that two threads may take from where there is no GIL."""
+    """A sequence's iterator that two threads may take from where there is no GIL."""
 
-    def __init__(self, items: list[Any]) -> None:
+    def __init__(self, items: Sequence[Any]) -> None:
         self._items = iter(items)
         self._lock = allocate_lock()
 

@@ -96,6 +96,7 @@ class Service:
                 source.waiting.append(call)
                 if driver.wanted and driver.coordinator.hungry:
                     driver.pull()
+                    driver.nudge()
                 return
         call.settle(None, source.over)
 
@@ -107,6 +108,7 @@ class Service:
                 source.waiting.append(stretch)
                 if driver.wanted and driver.coordinator.hungry:
                     self._feed()
+                    driver.nudge()
                 return
         stretch.owed.abandon(source.over)
 

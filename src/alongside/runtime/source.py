@@ -12,11 +12,15 @@ from alongside.exceptions import OptionError
 
 TYPE_CHECKING = False  # the real one costs the import of `typing`, which is longer than most short jobs
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
 PATIENCE = 0.001
 """Seconds spent on taking items at one go before results are looked at again."""
+
+SLICED = (range, list)
+"""Inputs from which items are taken by the slice. Slices of a `range` stay ranges as far as the worker: a million of
+its numbers weigh nothing, and nobody has to make, pickle and unpickle them one by one."""
 
 
 class Source:
@@ -24,6 +28,8 @@ class Source:
 
     def __init__(self, iterables: tuple[Iterable[Any], ...], taken: int = 0, total: int | None = None) -> None:
         self._iterator = iterate(iterables)
+        self._whole: Any = iterables[0] if len(iterables) == 1 and type(iterables[0]) in SLICED else None
+        self._at = 0
         self.total = total if total is not None else count(iterables)
         if self.total is not None:
             self.total -= taken
@@ -33,22 +39,28 @@ class Source:
         """Whether another thread may take over: what is not a sequence may be bound to the thread it was made in."""
         return self.total is not None
 
-    def put_back(self, items: list[Any], ended: bool, error: BaseException | None) -> None:
-        """Items that were taken come again, before the others; where the input had ended, its end after them."""
-        if items or ended:
+    def put_back(self, items: Sequence[Any], ended: bool, error: BaseException | None) -> None:
+        """Items that were taken last come again, before the others; where the input had ended, its end after them."""
+        if self._whole is not None:
+            self._at -= len(items)
+        elif items or ended:
             self._iterator = _again(items, () if ended else self._iterator, error)
 
-    def peek(self) -> list[Any]:
+    def peek(self) -> Sequence[Any]:
         """The next item, which stays the next; nothing where there is none."""
         items, ended, error = self.take(1)
         self.put_back(items, ended, error)
         return items
 
-    def take(self, wanted: int) -> tuple[list[Any], bool, BaseException | None]:
+    def take(self, wanted: int) -> tuple[Sequence[Any], bool, BaseException | None]:
         """Up to `wanted` items, whether the input ended, and what it raised if it did.
 
         Returns earlier when the input is slow, with at least one item. Items that came before an error are kept.
         """
+        if self._whole is not None:
+            taken = self._whole[self._at : self._at + wanted]
+            self._at += len(taken)
+            return taken, len(taken) < wanted, None
         items: list[Any] = []
         enough = time.monotonic() + PATIENCE
         step = 1
@@ -66,7 +78,7 @@ class Source:
         return items, False, None
 
 
-def _again(items: list[Any], rest: Iterable[Any], error: BaseException | None) -> Iterator[Any]:
+def _again(items: Iterable[Any], rest: Iterable[Any], error: BaseException | None) -> Iterator[Any]:
     yield from items
     yield from rest
     if error is not None:

@@ -1,0 +1,50 @@
+"""Stretches that are pushed into a service: parted with piece by piece, and each piece knows its place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alongside.core.model import Block
+from alongside.runtime.pushed import Pushed, Stretch
+from alongside.workers.calls import Calls
+
+
+class Whoever:
+    """Somebody who is owed a stretch."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[int, list[Any]]] = []
+
+    def take(self, offset: int, values: list[Any]) -> None:
+        self.told.append((offset, values))
+
+    def fail(self, offset: int, error: BaseException) -> None:
+        raise error
+
+    def abandon(self, error: BaseException) -> None:
+        raise error
+
+    def forsake(self, error: BaseException) -> None:
+        raise error
+
+
+def test_a_stretch_is_parted_with_in_order_and_each_part_knows_its_place() -> None:
+    owed, source = Whoever(), Pushed()
+    source.waiting.append(Stretch(owed, 100, Calls(abs, list(range(10)))))
+    taken = [list(source.take(wanted)[0].items) for wanted in (3, 1, 100)]  # type: ignore[attr-defined]
+    assert taken == [[0, 1, 2], [3], [4, 5, 6, 7, 8, 9]]
+    assert not source.waiting
+    for start in (4, 3, 0):
+        values = list(range(start, {4: 10, 3: 4, 0: 3}[start]))
+        source.settle(Block(start, (), values, 0.0, ""))
+    assert owed.told == [(104, [4, 5, 6, 7, 8, 9]), (103, [3]), (100, [0, 1, 2])]
+    assert not source.busy
+
+
+def test_what_was_not_parted_with_can_be_forgotten() -> None:
+    owed, source = Whoever(), Pushed()
+    source.waiting.append(Stretch(owed, 0, Calls(abs, list(range(10)))))
+    source.take(3)
+    source.forget(owed)
+    assert not source.waiting
+    assert source.take(9) == ([], False, None)
