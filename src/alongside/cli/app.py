@@ -6,12 +6,13 @@ work.
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from alongside.cli import advise, compare, doctor, guide, map, report
 from alongside.exceptions import AlongsideWarning
@@ -26,6 +27,39 @@ class _Commands(TyperGroup):
         except KeyboardInterrupt:
             typer.echo("Interrupted.", err=True)
             raise typer.Exit(130) from None
+
+
+class _Command(TyperCommand):
+    """A command whose options take no other option for their value: `--html --help` asks for help, not for a file of
+    that name.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        options = [param for param in self.get_params(ctx) if param.param_type_name == "option"]
+        flags = {name for option in options if getattr(option, "is_flag", False) for name in option.opts}
+        takers = {name for option in options for name in option.opts} - flags
+        rest = iter(args)
+        for given in rest:
+            if given == "--":
+                break
+            taker = _last_of(given, flags)
+            if taker in takers and _LIKE_AN_OPTION.match(value := next(rest, "")):
+                raise typer.BadParameter(
+                    f"it needs a value, and {value} looks like an option. If it is the value: "
+                    + (f"{taker}={value}" if taker.startswith("--") else f"{taker}{value}"),
+                    ctx=ctx,
+                    param_hint=f"'{taker}'",
+                )
+        return super().parse_args(ctx, args)
+
+
+_LIKE_AN_OPTION = re.compile(r"-[^\d.]")
+
+
+def _last_of(given: str, flags: set[str]) -> str:
+    """The option that an argument ends with: `-o` of `-qo`, where `-q` is a flag."""
+    several = len(given) > 2 and given[0] == "-" and all(f"-{letter}" in flags for letter in given[1:-1])
+    return f"-{given[-1]}" if several else given
 
 
 app = typer.Typer(
@@ -57,12 +91,12 @@ def _common(
     """Run a Python function over many inputs side by side."""
 
 
-app.command("map")(map.command)
-app.command("report")(report.command)
-app.command("advise")(advise.command)
-app.command("compare")(compare.command)
-app.command("doctor")(doctor.command)
-app.command("guide")(guide.command)
+app.command("map", cls=_Command)(map.command)
+app.command("report", cls=_Command)(report.command)
+app.command("advise", cls=_Command)(advise.command)
+app.command("compare", cls=_Command)(compare.command)
+app.command("doctor", cls=_Command)(doctor.command)
+app.command("guide", cls=_Command)(guide.command)
 
 
 def run() -> int:

@@ -117,7 +117,9 @@ def command(
     input_format: InputFormat = None,
     files: Files = False,
     glob: Glob = None,
-    output: Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="Results here.")] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FILE", help="Results here; - or nothing: standard output.")
+    ] = None,
     failures: Annotated[str | None, typer.Option(metavar="FILE", help="Failures here, as JSON lines.")] = None,
     unordered: Annotated[bool, typer.Option("--unordered", help="Write results as they come.")] = False,
     on_error: Annotated[
@@ -145,6 +147,7 @@ def command(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No closing line on standard error.")] = False,
 ) -> None:
+    output = None if output == "-" else output
     _refuse_overwriting(inputs or [], output=output, failures=failures, report=report, trace=trace)
     if report is not None:
         refuse_without_plotly("--report")
