@@ -67,12 +67,13 @@ class Composition:
         watched: bool = False,
         call: Callable[[Any], Call] | None = None,
         endless: bool = False,
+        thread_names: str = "",
     ) -> None:
         coroutine = is_coroutine_function(fn)
         self.at_home = False
         self.options = options
         given = options.initializer, options.initargs, options.timeout, machine.cpu_count()
-        self.job = Job(fn, star, coroutine, *given, tasks_per_worker=options.tasks_per_worker, seed=options.seed)
+        self.job = Job(fn, star, coroutine, *given, 1, options.tasks_per_worker, options.seed, thread_names)
         self._deliver, self._endless = deliver, endless
         total = None if source.total is None else source.total - done
         self.pilot: Any

@@ -76,6 +76,18 @@ def test_an_initializer_that_raises_breaks_the_executor(kind: Any, error: type[E
             executor.map(square, [1, 2], chunksize=2)
 
 
+def test_threads_have_the_names_they_were_given() -> None:
+    together = threading.Barrier(3)
+
+    def name() -> str:
+        together.wait(30)
+        return threading.current_thread().name
+
+    with ThreadPoolExecutor(3, "crawler") as executor:
+        futures = [executor.submit(name) for _ in range(3)]
+        assert {future.result() for future in futures} == {"crawler_0", "crawler_1", "crawler_2"}
+
+
 def test_workers_are_replaced_after_so_many_calls() -> None:
     with ProcessPoolExecutor(1, max_tasks_per_child=2) as executor:
         assert len({executor.submit(os.getpid).result() for _ in range(6)}) == 3

@@ -15,12 +15,14 @@ from concurrent.futures import CancelledError
 from functools import partial
 from multiprocessing.pool import MaybeEncodingError  # type: ignore[attr-defined]  # typeshed leaves it out
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import alongside
 from alongside import NotPicklable, WorkerLost
+from alongside.faces import outcomes
 from tests.conftest import wait_until
 from tests.faces.support import die_once, square, square_or_die
 
@@ -56,6 +58,23 @@ def test_imap_raises_in_the_place_of_the_lost_task_and_goes_on() -> None:
         with pytest.raises(WorkerLost):
             next(results)
         assert list(results) == [x * x for x in range(8, 12)]
+
+
+def test_a_reader_waits_one_timeout_though_others_take_what_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    results, now = outcomes.IMapIterator(), [100.0]
+    waits: list[float] = []
+
+    def another_takes_it(timeout: float) -> None:
+        waits.append(timeout)
+        now[0] += 2
+        if len(waits) == 4:
+            raise multiprocessing.TimeoutError
+
+    monkeypatch.setattr(outcomes, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(results, "wait_for_some", another_takes_it)
+    with pytest.raises(multiprocessing.TimeoutError):
+        results.next(timeout=5)
+    assert waits == [5, 3, 1, 0]
 
 
 def test_options_of_alongside_are_taken(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from alongside.backends.threads import ThreadsBackend
+from alongside.core.events import Finished, Lost
 from alongside.core.model import Batch, Job
 from alongside.exceptions import TaskTimeout
 from alongside.workers.gathering import Gathering
@@ -184,3 +186,38 @@ def test_neighbours_are_told_together_and_long_stretches_as_they_are() -> None:
     assert first.parts[1] == (3, long, 0.0, 5)
     assert first.seconds == pytest.approx(0.5)
     assert gathering.events(9) == []
+
+
+def test_a_worker_that_is_killed_is_replaced() -> None:
+    """No run asks for that of threads, but `Backend` promises it."""
+    gate, begun = threading.Event(), threading.Event()
+
+    def task(item: str) -> str:
+        if item == "stuck":
+            begun.set()
+            gate.wait(PATIENCE)
+        return item
+
+    backend = ThreadsBackend(1)
+    backend.open(Job(task))
+    try:
+        backend.hire(1)
+        backend.dispatch(1, Batch(1, 0, ["stuck", "behind it"]))
+        assert begun.wait(PATIENCE)
+        backend.kill(1)
+        (lost,) = backend.wait(PATIENCE)
+        assert type(lost) is Lost
+        backend.hire(2)
+        backend.dispatch(2, Batch(2, 2, ["the next"]))
+        (finished,) = _first(backend)
+        assert type(finished) is Finished
+        assert (finished.worker, finished.batch) == (2, 2)
+    finally:
+        gate.set()
+        backend.close()
+
+
+def _first(backend: ThreadsBackend) -> list[Any]:
+    while not (events := list(backend.wait(PATIENCE))):
+        pass
+    return events

@@ -45,7 +45,8 @@ class ThreadsBackend:
 
     def open(self, job: Job) -> None:
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
-        self._pool = ThreadPool(job, self._limit, self.wake, self._unfit)
+        self._job, self._let_go = job, list[ThreadPool]()
+        self._pool = self._made()
         self._worker = 0
 
     def hire(self, worker: int) -> None:
@@ -59,7 +60,9 @@ class ThreadsBackend:
         self.wake()  # more threads may be wanted
 
     def kill(self, worker: int) -> None:
-        self._pool.close()
+        self._pool.let_go()
+        self._let_go.append(self._pool)
+        self._pool = self._made()
         self._events.put(Lost(worker, Death(cause="its threads were let go"), blameless=True))
 
     def retire(self, worker: int) -> None:
@@ -87,7 +90,11 @@ class ThreadsBackend:
         self._events.put(None)
 
     def close(self) -> None:
-        self._pool.close()
+        for pool in (*self._let_go, self._pool):
+            pool.close()
+
+    def _made(self) -> ThreadPool:
+        return ThreadPool(self._job, self._limit, self.wake, self._unfit)
 
     def _unfit(self, error: BaseException) -> None:
         self._events.put(Unfit(self._worker, error))

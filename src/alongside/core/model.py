@@ -26,7 +26,7 @@ class Job(NamedTuple):
     `star`: the item is a tuple of arguments. `coroutine`: calling `fn` gives something to await. `cpus`: how many of
     them this run may use. `slots`: how many coroutines one worker runs side by side, where it has a loop of its own.
     `tasks_per_worker`: for a backend whose slots come and go without the coordinator.
-    `seed`: what each task's randomness is derived from.
+    `seed`: what each task's randomness is derived from. `thread_names`: how those of its threads begin; empty: ours.
     """
 
     fn: Callable[..., Any]
@@ -39,6 +39,7 @@ class Job(NamedTuple):
     slots: int = 1
     tasks_per_worker: int | None = None
     seed: int | None = None
+    thread_names: str = ""
 
 
 class Batch(NamedTuple):

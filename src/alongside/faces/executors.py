@@ -74,8 +74,7 @@ class ProcessPoolExecutor(Executor):
 class ThreadPoolExecutor(Executor):
     """A drop-in for `concurrent.futures.ThreadPoolExecutor`.
 
-    `thread_name_prefix` is taken and not used: the threads are alongside's own. Keyword only: the options of
-    `alongside.Executor`.
+    Its threads are named `thread_name_prefix` and a number. Keyword only: the options of `alongside.Executor`.
     """
 
     _breaks = BrokenThreadPool
@@ -91,6 +90,7 @@ class ThreadPoolExecutor(Executor):
         workers = min(32, machine.cpu_count() + 4) if max_workers is None else _positive(max_workers)
         given = {"initializer": _callable(initializer), "initargs": tuple(initargs), **options}
         super().__init__("threads", workers, **given)
+        self._thread_names = thread_name_prefix
 
 
 def _positive(max_workers: int | None) -> int | None:

@@ -42,6 +42,7 @@ class Executor(StandardExecutor):
     _future: type[Future] = Future
     _breaks: type[BrokenExecutor] | None = None
     """As what those hear of it who wait when the workers have ended; None: as it is."""
+    _thread_names = ""
 
     def __init__(self, backend: str = "auto", max_workers: int | None = None, **options: Any) -> None:
         given = {"backend": "processes" if backend == "auto" else backend, "max_workers": max_workers, **options}
@@ -166,7 +167,8 @@ class Executor(StandardExecutor):
     def _start(self) -> Service:
         source = Pushed()
         service = Service(source, _Ended(self))
-        compose.serve(call_async if self._options.backend == "asyncio" else call, source, self._options, service)
+        fn = call_async if self._options.backend == "asyncio" else call
+        compose.serve(fn, source, self._options, service, self._thread_names)
         self._service = service
         _living.add(self)
         return service

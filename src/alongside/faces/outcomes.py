@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from multiprocessing import TimeoutError as MultiprocessingTimeoutError
@@ -203,11 +204,15 @@ class IMapIterator:
 
     def next(self, timeout: float | None = None) -> Any:
         """The next result, or what its call raised; `multiprocessing.TimeoutError` where it does not come in time."""
+        until = None
         while True:
             try:
                 return self._current.popleft()  # atomic, and without the lock: a consumer may read millions
             except IndexError:
-                self.wait_for_some(timeout)
+                if timeout is not None:
+                    until = time.monotonic() + timeout if until is None else until
+                    timeout = max(0.0, until - time.monotonic())
+                self.wait_for_some(timeout)  # what came may be another consumer's by now
 
     def wait_for_some(self, timeout: float | None = None) -> deque[Any]:
         """Where none is there: wait as `next` does, for as many as come together; they are taken from the left."""

@@ -295,7 +295,8 @@ class Puller:
         self.runner = _Runner(call, self._emit, self.page, always_timed=job.timeout is not None)
 
     def start(self, context: contextvars.Context) -> None:
-        name = f"alongside-{self.number}"
+        prefix = self._pool.job.thread_names
+        name = f"{prefix}_{self.number - 1}" if prefix else f"alongside-{self.number}"
         self.thread = threading.Thread(target=context.run, args=(self._work,), name=name, daemon=True)
         self.thread.start()
 
