@@ -178,6 +178,6 @@ def needs_pickling(backend: str) -> bool:
 def serve(fn: Fn, source: Pushed, options: Options, service: Service, thread_names: str = "") -> None:
     """Start a service that runs `fn` on whatever is pushed: a function, its arguments, and those by name."""
     deliver = service.deliver
-    how: Any = {"ordered": False, "call": lambda task: task[1:], "endless": True, "thread_names": thread_names}
+    how: Any = {"ordered": False, "call": lambda task: task[1:3], "endless": True, "thread_names": thread_names}
     made = Composition(fn, source, options, deliver, **how)
     service.start(made.driver, made.close)

@@ -17,6 +17,7 @@ import alongside
 from alongside import backends
 from alongside.runtime.pushed import Pushed
 from alongside.runtime.service import Service
+from tests.conftest import wait_until
 
 NAMES = sorted(set(backends.names()) - {"serial"})
 
@@ -129,7 +130,7 @@ def test_what_runs_cannot_be_cancelled_and_what_waits_can(name: str, tmp_path: P
         assert executor.submit(same, 1).result() == 1
         running = executor.submit(held, str(gate))
         waiting = [executor.submit(same, value) for value in range(20)]
-        assert running.running()
+        assert wait_until(running.running)
         assert not running.cancel()
         assert waiting[-1].cancel()
         assert waiting[-1].cancelled()
@@ -276,3 +277,47 @@ def test_a_call_that_was_cancelled_is_not_taken() -> None:
     source.waiting.extend(Told(cancelled) for cancelled in (True, False, True, False))  # type: ignore[misc]
     assert source.take(5) == ([False, False], False, None)
     assert sorted(source.begun) == [0, 1]
+
+
+@pytest.mark.parametrize("name", ["serial", "threads", "asyncio"])
+def test_what_was_not_begun_can_be_cancelled_though_it_is_in_the_hands_of_threads(name: str) -> None:
+    workers = 2 if name == "threads" else 1
+    gate, begun = threading.Event(), threading.Barrier(workers + 1)
+    ran: list[int] = []
+
+    def blocks() -> None:
+        begun.wait(30)
+        gate.wait(60)
+
+    with alongside.Executor(name, workers) as executor:
+        for value in range(2000):  # brief calls: from now on many are handed over at a time
+            executor.submit(same, value).result()
+        running = [executor.submit(blocks) for _ in range(workers)]
+        waiting = [executor.submit(ran.append, value) for value in range(400)]
+        begun.wait(30)
+        cancelled = [future.cancel() for future in waiting[:200]]
+        assert all(cancelled)
+        called: list[object] = []
+        waiting[200].add_done_callback(called.append)
+        executor.shutdown(wait=False, cancel_futures=True)
+        assert all(future.cancelled() for future in waiting)
+        assert called == [waiting[200]]
+        gate.set()
+        assert [future.result() for future in running] == [None] * len(running)
+        assert wait(waiting, 30).not_done == set()
+    assert ran == []
+
+
+def test_a_call_in_a_thread_that_is_tried_again_runs_again(tmp_path: Path) -> None:
+    tries: list[int] = []
+
+    def fails_twice() -> int:
+        tries.append(1)
+        if len(tries) < 3:
+            raise OSError
+        return len(tries)
+
+    with alongside.Executor("threads", 1, retries=2, backoff=0.001) as executor:
+        future = executor.submit(fails_twice)
+        assert wait([future]).done == {future}
+        assert future.result() == 3

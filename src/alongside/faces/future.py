@@ -15,7 +15,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future as StandardFuture
-from concurrent.futures._base import FINISHED, PENDING, RUNNING
+from concurrent.futures._base import CANCELLED_AND_NOTIFIED, FINISHED, PENDING, RUNNING
 from typing import Any
 
 from alongside.runtime.service import Service
@@ -80,11 +80,12 @@ class Future(StandardFuture[Any]):
                 self._condition.wait(timeout)
 
     def begin(self) -> bool:
-        """It is about to be sent; False where it was cancelled before."""
+        """It is about to be sent, or run; False where it was cancelled before. Every attempt at it begins so."""
         with _border:
             if "_condition" not in self.__dict__:
                 self._state = RUNNING
-                return True
+            if self._state in (RUNNING, CANCELLED_AND_NOTIFIED):
+                return self._state == RUNNING
         return self.set_running_or_notify_cancel()
 
     @staticmethod
@@ -102,7 +103,7 @@ class Future(StandardFuture[Any]):
             if unseen:
                 self._result, self._exception = value, error
                 self._state = FINISHED
-        if unseen:
+        if unseen or not self.begin():
             return
         if error is None:
             self.set_result(value)

@@ -54,7 +54,9 @@ class Executor(StandardExecutor):
         self._closed = False
         self._broken: BaseException | None = None
         self._service: Service | None = None
-        self._sendable = Sendable(compose.needs_pickling(self._options.backend))
+        self._here = not compose.needs_pickling(self._options.backend)
+        """Whether workers share memory with whoever submits."""
+        self._sendable = Sendable(not self._here)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
         """Have `fn(*args, **kwargs)` called; a future for its result."""
@@ -63,6 +65,8 @@ class Executor(StandardExecutor):
                 raise self._failure(self._broken)
             service = self._running()
             future = self._future((self._sendable(fn), args, kwargs), service)
+            if self._here:
+                future.task += (future,)
             service.push(future)
         return future
 
@@ -165,7 +169,7 @@ class Executor(StandardExecutor):
         return broken
 
     def _start(self) -> Service:
-        source = Pushed()
+        source = Pushed(late=self._here)
         service = Service(source, _Ended(self))
         fn = call_async if self._options.backend == "asyncio" else call
         compose.serve(fn, source, self._options, service, self._thread_names)

@@ -35,7 +35,7 @@ class Call(Awaited, Protocol):
     task: Any
 
     def begin(self) -> bool:
-        """It is about to be sent; False where it was cancelled."""
+        """It is about to be sent, or to be run; False where it was cancelled. May be said again of another attempt."""
 
     def settle(self, value: Any, error: BaseException | None) -> None:
         """Told once what it came to."""
@@ -95,7 +95,8 @@ class Stretch:
 
 
 class Pushed:
-    """The input of a service.
+    """The input of a service. `late`: calls begin when a worker runs them, which then is in this process and tells them
+    so itself; else when they are taken, and are then out of reach.
 
     Guarantees: what is pushed is taken under the driver's lock; what has come is settled without it, and may be by two
     threads at once.
@@ -103,7 +104,8 @@ class Pushed:
 
     total: int | None = None
 
-    def __init__(self) -> None:
+    def __init__(self, late: bool = False) -> None:
+        self.late = late
         self.waiting: deque[Call | Stretch] = deque()
         self.begun: dict[int, Call] = {}
         self.closed = False
@@ -138,6 +140,9 @@ class Pushed:
             assert not isinstance(call, Stretch), "what pushes stretches is not cancelled"
             call.cancel()
             call.begin()  # those who wait for it are told
+        if self.late:
+            for begun in list(self.begun.values()):
+                begun.cancel()
 
     def forget(self, owed: Owed) -> None:
         """Drop the stretches that wait and are owed to somebody."""
@@ -201,7 +206,7 @@ class Pushed:
         waiting, taken = self.waiting, []
         while waiting and wanted and not isinstance(waiting[0], Stretch):
             call: Any = waiting.popleft()
-            if call.begin():
+            if (self.late and not call.done()) or call.begin():
                 self.begin(call)
                 taken.append(call.task)
                 wanted -= 1

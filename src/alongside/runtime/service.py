@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from alongside.core.events import Tick
 from alongside.core.model import Delivery
 from alongside.runtime import forks
 from alongside.runtime.driver import Driver
@@ -90,7 +91,8 @@ class Service:
         driver, source = self._driver, self._source
         with driver.lock:
             if not source.waiting and driver.send_alone(call.task, call):
-                call.begin()
+                if not source.late:
+                    call.begin()
                 return
             if source.over is None:
                 source.waiting.append(call)
@@ -168,6 +170,8 @@ class Service:
     def cancel(self) -> None:
         """Cancel the calls that have not begun."""
         with self._driver.lock:
+            if self._driver.alone is not None:
+                self._driver.feed(Tick())  # it is known to the source from then on
             self._source.cancel()
 
     def forsake(self) -> None:

@@ -18,22 +18,24 @@ if TYPE_CHECKING:
     from alongside.workers.functions import Shelf
 
 
-def call(task: tuple[Any, tuple[Any, ...], dict[str, Any]]) -> Any:
-    """Run a task: a function (or what was sent for one), its arguments, its keyword arguments. A coroutine is run to
-    its end.
+def call(task: Any) -> Any:
+    """Run a task: a function (or what was sent for one), its arguments, its keyword arguments; where workers share
+    memory also whose it is, who may have cancelled it by now. A coroutine is run to its end.
     """
     value = _begun(task)
     return ended(value) if type(value) is CoroutineType else value
 
 
-async def call_async(task: tuple[Any, tuple[Any, ...], dict[str, Any]]) -> Any:
+async def call_async(task: Any) -> Any:
     """As `call`, for an event loop: what is to be awaited is."""
     value = _begun(task)
     return await value if hasattr(value, "__await__") else value
 
 
-def _begun(task: tuple[Any, tuple[Any, ...], dict[str, Any]]) -> Any:
-    fn, args, kwargs = task
+def _begun(task: Any) -> Any:
+    if len(task) == 4 and not task[3].begin():
+        return None
+    fn, args, kwargs = task[:3]
     if type(fn) is bytes or type(fn) is int:
         fn = function_of(fn)
     return fn(*args, **kwargs)
