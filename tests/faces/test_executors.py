@@ -207,14 +207,15 @@ def late(number):
 
 executor = {kind}(2)
 futures = [executor.submit(late, number) for number in range(3)]
+{then}
 """
 
 
+@pytest.mark.parametrize("then", ["", "del executor", "executor.shutdown(wait=False); del executor, futures"])
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_a_program_ends_when_what_it_submitted_is_done(kind: Any) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-c", SCRIPT.format(kind=kind.__name__)], capture_output=True, text=True, timeout=60
-    )
+def test_a_program_ends_when_what_it_submitted_is_done(kind: Any, then: str) -> None:
+    script = SCRIPT.format(kind=kind.__name__, then=then)
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert (ended.returncode, ended.stderr) == (0, "")
     said = [line.rpartition("] ")[2] for line in ended.stdout.split("\n")[:-1]]  # a process's lines name their task
     assert sorted(said) == ["done 0", "done 1", "done 2"]

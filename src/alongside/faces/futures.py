@@ -175,6 +175,7 @@ class Executor(StandardExecutor):
         compose.serve(fn, source, self._options, service, self._thread_names)
         self._service = service
         _living.add(self)
+        _under_way.add(service)
         return service
 
 
@@ -212,14 +213,20 @@ def _results(futures: deque[Future], more: Iterator[Future], until: float | None
 
 
 _living: weakref.WeakSet[Executor] = weakref.WeakSet()
+_under_way: weakref.WeakSet[Service] = weakref.WeakSet()
+"""Their services: a service outlives an executor that nobody has any more, until the last call is done."""
 
 
 def _finish_all() -> None:
     """Have the program end only when what was submitted is done, as it does with the standard executors."""
     for executor in list(_living):
-        executor.shutdown()
+        executor.shutdown(wait=False)
+    for service in list(_under_way):
+        service.finish()
+        service.join()
 
 
 threading._register_atexit(_finish_all)  # type: ignore[attr-defined]  # it comes before the wait for threads
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_living.clear)  # what was submitted is the parent's
+    for theirs in (_living, _under_way):
+        os.register_at_fork(after_in_child=theirs.clear)  # what was submitted is the parent's
