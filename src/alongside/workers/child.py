@@ -119,12 +119,14 @@ class Worker:
         """Deal with the next frames; False when the parent is gone, has had nothing to do for long, or had better find
         another worker.
         """
-        if self._job is None and not self._poll.poll(IDLE * 1000):
-            return False
         if self._job is not None and self._job.coroutines is not None:
             return bool(self._job.coroutines.serve(self._channel, self.obey))
         with self._receiving:
             if not self._ahead:
+                # *Why not just receive*: who sleeps in that is woken too when the parent takes a result off the same
+                # socket, which is a wake-up on the parent's time; a poll hears of nothing but what came.
+                if not self._poll.poll(IDLE * 1000 if self._job is None else None):
+                    return False
                 self._take_in(self._channel.receive())
         return self._obey_ahead()
 
