@@ -25,7 +25,14 @@ def test_neighbouring_ranges_are_one_range(whole: range) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "second"), [(range(3), range(4, 6)), (range(3), range(3, 9, 2)), (range(3), [3]), ((0,), [1])]
+    ("first", "second"),
+    [
+        (range(3), range(4, 6)),
+        (range(3), range(3, 9, 2)),
+        (range(0, 4, 3), range(4, 8, 3)),
+        (range(3), [3]),
+        ((0,), [1]),
+    ],
 )
 def test_what_does_not_go_on_as_it_began_is_a_list(first: Any, second: Any) -> None:
     assert together(first, second) == [*first, *second]

@@ -41,6 +41,13 @@ def test_a_stretch_is_parted_with_in_order_and_each_part_knows_its_place() -> No
     assert not source.busy
 
 
+def test_stretches_of_a_range_are_taken_together_as_a_range() -> None:
+    owed, source = Whoever(), Pushed()
+    source.waiting += [Stretch(owed, 0, Calls(abs, range(3))), Stretch(owed, 3, Calls(abs, range(3, 8)))]
+    assert source.take(5)[0].items == range(5)  # type: ignore[attr-defined]
+    assert source.take(5)[0].items == range(5, 8)  # type: ignore[attr-defined]
+
+
 def test_what_was_not_parted_with_can_be_forgotten() -> None:
     owed, source = Whoever(), Pushed()
     source.waiting.append(Stretch(owed, 0, Calls(abs, list(range(10)))))

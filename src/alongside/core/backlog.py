@@ -10,6 +10,7 @@ import heapq
 from collections import deque
 from collections.abc import Sequence
 
+from alongside.core.joining import joined
 from alongside.light import dataclass, replace
 
 TYPE_CHECKING = False
@@ -143,12 +144,8 @@ class Backlog:
 
 
 def _joined(first: Any, second: Any) -> Sequence[Any]:
-    """Both, one after the other; sequences of one kind know best how, and neighbouring ranges are one."""
-    if type(first) is not type(second):
-        return [*first, *second]
-    if type(first) is not range:
-        joined: Sequence[Any] = first + second
-        return joined
-    both = range(first.start, second.stop, first.step)
-    known = len(first)
-    return both if both[:known] == first and both[known:] == second else [*first, *second]
+    """Both, one after the other; sequences of a kind of their own know best how."""
+    if type(first) is not type(second) or type(first) is range:
+        return joined([first, second])
+    both: Sequence[Any] = first + second
+    return both

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from itertools import islice
 from typing import Any, Self
@@ -212,7 +212,7 @@ class Pool:
     ) -> MapResult:
         self._check_running()
         _check_chunksize(chunksize)
-        items = list(iterable)
+        items = _at_hand(iterable)
         result = MapResult(self, len(items), callback, error_callback)
         if callback is not None or error_callback is not None:
             self._service.drive_alone()
@@ -227,7 +227,7 @@ class Pool:
         _check_chunksize(chunksize)
         fn = self._sendable.for_many(func)
         if type(iterable) in AT_HAND and len(iterable) <= AHEAD:  # type: ignore[arg-type]
-            if items := list(iterable):
+            if items := _at_hand(iterable):
                 self._service.push_all(Stretch(results, 0, Calls(fn, items)))
             results.ended(len(items))
             return results
@@ -312,6 +312,11 @@ class Feeds:
 def _ended(error: BaseException | None) -> BaseException | None:
     """The run is over; those who wait are told why, as it is."""
     return error
+
+
+def _at_hand(iterable: Iterable[Any]) -> Sequence[Any]:
+    """The items, so that nobody can change them; a range is sent as one."""
+    return iterable if type(iterable) is range else list(iterable)
 
 
 def _check_chunksize(chunksize: int | None) -> None:

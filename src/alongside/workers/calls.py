@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from types import CoroutineType
 
+from alongside.core.joining import joined
 from alongside.workers.functions import Carried, function_of
 from alongside.workers.runner import ended
 
@@ -56,13 +57,13 @@ def named(tasks: Any, shelf: Shelf) -> tuple[Any, Sequence[Carried]]:
 class Calls:
     """Tasks of one function, as a sequence of what `call` takes: `fn(item)` for each item, or `fn(*item)` with `star`.
 
-    Costs nothing per task: a slice is one slice of `items`, it travels as one list, and a runner that knows `fn` and
-    `items` calls the one on the other. `fn` may be what is sent for one, as for `call`.
+    Costs nothing per task: a slice is one slice of `items`, it travels as one list or range, and a runner that knows
+    `fn` and `items` calls the one on the other. `fn` may be what is sent for one, as for `call`.
     """
 
     __slots__ = ("fn", "items", "star")
 
-    def __init__(self, fn: Any, items: list[Any], star: bool = False) -> None:
+    def __init__(self, fn: Any, items: Sequence[Any], star: bool = False) -> None:
         self.fn = fn
         self.items = items
         self.star = star
@@ -85,7 +86,7 @@ class Calls:
         return _arrived, (self.fn, self.items, self.star)
 
     @property
-    def brought(self) -> tuple[Callable[[Any], Any], list[Any]]:
+    def brought(self) -> tuple[Callable[[Any], Any], Sequence[Any]]:
         """The function to call on each item, and the items."""
         fn = self.fn
         return ((lambda item: fn(*item)) if self.star else fn), self.items
@@ -96,12 +97,12 @@ class Calls:
 
     def joined(self, others: list[Calls]) -> Calls:
         """These and the others, which join them."""
-        return Calls(self.fn, [*self.items, *(item for calls in others for item in calls.items)], self.star)
+        return Calls(self.fn, joined([self.items, *(calls.items for calls in others)]), self.star)
 
     def _task(self, item: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
         return self.fn, tuple(item) if self.star else (item,), {}
 
 
-def _arrived(fn: Any, items: list[Any], star: bool) -> Calls:
+def _arrived(fn: Any, items: Sequence[Any], star: bool) -> Calls:
     """`Calls` in a worker, its function as it is there."""
     return Calls(function_of(fn), items, star)
