@@ -24,6 +24,7 @@ import pytest
 import alongside
 from alongside import WorkerLost
 from alongside.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed, wait
+from alongside.runtime import service
 from tests.conftest import wait_until
 from tests.faces.support import square, square_or_die
 
@@ -275,6 +276,36 @@ def test_functions_that_were_submitted_are_not_kept() -> None:
         assert executor.submit(reader_of(data)).result() == 0
         del data
         assert wait_until(lambda: gc.collect() >= 0 and gone() is None)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_result_that_was_taken_is_not_kept_while_nothing_happens(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service's thread stands back once it has seen somebody wait. Here it does so until it is called."""
+    monkeypatch.setattr(service, "QUIET", 1 << 62)
+    stood_back = threading.Event()
+    monkeypatch.setattr(service.Service, "_stand_back", telling(service.Service._stand_back, stood_back))
+    with kind(1) as executor:
+        while not stood_back.is_set():
+            future = executor.submit(given_back, Counter())
+            result = weakref.ref(future.result())
+            del future
+            assert wait_until(partial(is_gone, result))
+
+
+def is_gone(thing: weakref.ref[Any]) -> bool:
+    return gc.collect() >= 0 and thing() is None
+
+
+def telling(stand_back: Callable[[Any], None], told: threading.Event) -> Callable[[Any], None]:
+    def stands_back(one: Any) -> None:
+        told.set()
+        stand_back(one)
+
+    return stands_back
+
+
+def given_back(x: object) -> object:
+    return x
 
 
 # --- who takes an executor ------------------------------------------------------------------------------------------

@@ -221,9 +221,10 @@ class Service:
                     self._turn()
                 blocked = tuple(self._blocked.values())
                 self._tell()
-                if len(blocked) == 1 and blocked[0].done() and not self._alone:
-                    self._stand_back()
+                told = len(blocked) == 1 and blocked[0].done()
                 del blocked  # a result must not live on here until something else happens
+                if told and not self._alone:
+                    self._stand_back()
         finally:
             self._driver.close()
 
