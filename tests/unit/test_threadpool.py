@@ -188,6 +188,25 @@ def test_neighbours_are_told_together_and_long_stretches_as_they_are() -> None:
     assert gathering.events(9) == []
 
 
+def test_where_no_more_threads_can_be_started_the_others_do_the_work(
+    world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, together = threading.Thread.start, threading.Barrier(2)
+
+    def none_left(thread: threading.Thread) -> None:
+        if thread.name != "alongside-1":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", none_left)
+    made = world(lambda x: together.wait(PATIENCE) if x == 0 else x, 3)
+    made.pool.add(Batch(1, 0, [0, 1, 2, 3]))
+    made.look()  # more are wanted, while the first is busy
+    together.wait(PATIENCE)
+    made.until(lambda: len(made.values) == 4)
+    assert (made.values[3], made.faults) == (3, {})
+
+
 def test_a_worker_that_is_killed_is_replaced() -> None:
     """No run asks for that of threads, but `Backend` promises it."""
     gate, begun = threading.Event(), threading.Event()

@@ -248,12 +248,23 @@ class ThreadPool:
         return min(fair, int(SPAN / self._each)) or 1 if self._each else 1
 
     def _start_one(self) -> None:
-        """One at a time: whoever brings input in one thread may start a thread while the driver does so in another."""
+        """One at a time: whoever brings input in one thread may start a thread while the driver does so in another.
+
+        Where no more can be started (the system has none; from 3.12 on, the interpreter is ending) those that are there
+        do the work.
+        """
         with self._starting:
-            if len(self._threads) < self.limit:
-                self._count += 1
-                thread = self._threads[self._count] = Puller(self._count, self)
+            if len(self._threads) >= self.limit:
+                return
+            self._count += 1
+            thread = self._threads[self._count] = Puller(self._count, self)
+            try:
                 thread.start(self._context.copy())
+            except RuntimeError:
+                del self._threads[self._count]
+                self.limit = len(self._threads)
+                if not self._threads:
+                    raise
 
     def _expire(self, thread: Puller, since: int, took: float) -> None:
         assert self.job.timeout is not None
