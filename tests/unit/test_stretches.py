@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
+
+import pytest
 
 from alongside.core.model import Block
 from alongside.runtime.pushed import Pushed, Stretch
@@ -46,6 +49,19 @@ def test_stretches_of_a_range_are_taken_together_as_a_range() -> None:
     source.waiting += [Stretch(owed, 0, Calls(abs, range(3))), Stretch(owed, 3, Calls(abs, range(3, 8)))]
     assert source.take(5)[0].items == range(5)  # type: ignore[attr-defined]
     assert source.take(5)[0].items == range(5, 8)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("star", [False, True])
+def test_calls_are_cut_and_joined_without_touching_their_items(star: bool) -> None:
+    whole = Calls(divmod, [(n, 3) for n in range(10)], star)
+    first, second = whole[2:5], whole[5:][:3]
+    assert list(first) == list(whole)[2:5]
+    assert (first[1], first[-1], len(second)) == (whole[3], whole[4], 3)
+    both = first + second
+    assert both.items == whole.items[2:8]
+    assert list(second + first) == [*second, *first], "these do not follow each other"
+    assert list(pickle.loads(pickle.dumps(both))) == list(both)
+    assert whole[:].items is whole.items
 
 
 def test_what_was_not_parted_with_can_be_forgotten() -> None:

@@ -66,14 +66,12 @@ class Owed(Protocol):
 class Stretch:
     """Tasks that are owed to somebody, from `offset` on. Once taken: their first number, and how many are not done."""
 
-    __slots__ = ("_at", "left", "offset", "owed", "size", "start", "tasks")
+    __slots__ = ("left", "offset", "owed", "size", "start", "tasks")
 
     def __init__(self, owed: Owed, offset: int, tasks: Calls) -> None:
         self.owed = owed
         self.offset = offset
         self.tasks = tasks
-        self._at = 0
-        """How many were parted with: to shorten `tasks` each time would copy a million of them a hundred times."""
         self.start = 0
         self.size = self.left = len(tasks)
 
@@ -81,16 +79,15 @@ class Stretch:
         """Part with the first tasks, or with all."""
         if count >= self.size:
             return self
-        part = Stretch(self.owed, self.offset, self.tasks[self._at : self._at + count])
-        self._at += count
+        part = Stretch(self.owed, self.offset, self.tasks[:count])
+        self.tasks = self.tasks[count:]
         self.offset += count
-        self.size = self.left = self.size - count
+        self.size = self.left = len(self.tasks)
         return part
 
     def taken(self, start: int) -> Calls:
         """Part with the tasks, whose numbers begin at `start`."""
-        tasks = self.tasks[self._at :] if self._at else self.tasks
-        self.tasks, self.start = self.tasks[:0], start
+        tasks, self.tasks, self.start = self.tasks, self.tasks[:0], start
         return tasks
 
 

@@ -57,24 +57,33 @@ def named(tasks: Any, shelf: Shelf) -> tuple[Any, Sequence[Carried]]:
 class Calls:
     """Tasks of one function, as a sequence of what `call` takes: `fn(item)` for each item, or `fn(*item)` with `star`.
 
-    Costs nothing per task: a slice is one slice of `items`, it travels as one list or range, and a runner that knows
-    `fn` and `items` calls the one on the other. `fn` may be what is sent for one, as for `call`.
+    Costs nothing per task: a slice only says from where to where, what is sent of it travels as one list or range, and
+    a runner that knows `fn` and `items` calls the one on the other. `fn` may be what is sent for one, as for `call`.
     """
 
-    __slots__ = ("fn", "items", "star")
+    __slots__ = ("_end", "_first", "_whole", "fn", "star")
 
-    def __init__(self, fn: Any, items: Sequence[Any], star: bool = False) -> None:
+    def __init__(
+        self, fn: Any, whole: Sequence[Any], star: bool = False, first: int = 0, end: int | None = None
+    ) -> None:
         self.fn = fn
-        self.items = items
         self.star = star
+        self._whole = whole
+        self._first, self._end = first, len(whole) if end is None else end
+
+    @property
+    def items(self) -> Sequence[Any]:
+        """The items, copied where they are not the whole."""
+        return self._whole if len(self) == len(self._whole) else self._whole[self._first : self._end]
 
     def __len__(self) -> int:
-        return len(self.items)
+        return self._end - self._first
 
     def __getitem__(self, place: Any) -> Any:
+        found: Any = range(self._first, self._end)[place]
         if isinstance(place, slice):
-            return Calls(self.fn, self.items[place], self.star)
-        return self._task(self.items[place])
+            return Calls(self.fn, self._whole, self.star, found.start, found.stop)
+        return self._task(self._whole[found])
 
     def __iter__(self) -> Iterator[Any]:
         return map(self._task, self.items)
@@ -97,7 +106,12 @@ class Calls:
 
     def joined(self, others: list[Calls]) -> Calls:
         """These and the others, which join them."""
-        return Calls(self.fn, joined([self.items, *(calls.items for calls in others)]), self.star)
+        end = self._end
+        for calls in others:
+            if calls._whole is not self._whole or calls._first != end:
+                return Calls(self.fn, joined([self.items, *(calls.items for calls in others)]), self.star)
+            end = calls._end
+        return Calls(self.fn, self._whole, self.star, self._first, end)
 
     def _task(self, item: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
         return self.fn, tuple(item) if self.star else (item,), {}
