@@ -41,7 +41,7 @@ def map(fn: Callable[..., Any], *iterables: Iterable[Any], **options: Any) -> li
 
         return compose.values(fn, iterables, options)
     results: list[Any] = []
-    opening = Opening(fn, iterables, _pilot, _engage, _get_all_ahead, _stays)
+    opening = Opening(fn, iterables, _pilot, _engage, _get_all_ahead, _stays, eager=True)
     try:
         while not opening.watch.ended:
             taken_over = opening.stretch(results)

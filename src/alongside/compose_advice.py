@@ -48,7 +48,7 @@ def advise(fn: Fn, iterables: tuple[Iterable[Any], ...], given: Mapping[str, Any
     if base.coroutine:
         facts = _again_if_done(_seen(_awaited(fn, items, star, base)))
         return _told(fn, facts, choose(facts, candidates(), wishes), wishes)
-    pilot = Pilot(candidates(), wishes, base, fn, base.tasks_left)
+    pilot = Pilot(candidates, wishes, base, fn, base.tasks_left)
     try:
         _watch(fn, items, star, pilot)
         tried = _again_if_done(_seen(pilot.facts()))
@@ -105,7 +105,7 @@ def _awaited(fn: Fn, items: Iterator[Any], star: bool, base: Facts) -> Facts:
 
     from alongside.runtime import loops
 
-    pilot = CoroutinePilot(candidates(), Wishes(), base, fn, base.tasks_left)
+    pilot = CoroutinePilot(candidates, Wishes(), base, fn, base.tasks_left)
 
     async def lane(until: float) -> None:
         for item in items:

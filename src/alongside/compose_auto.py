@@ -6,7 +6,7 @@ Owns the run that is put together after a loop, or beside one that is stuck in a
 from __future__ import annotations
 
 from alongside.compose import lazily
-from alongside.compose_plan import base_facts, candidates
+from alongside.compose_plan import base_facts, candidates, coming
 from alongside.composition import Composition
 from alongside.core.choose import Facts, Plan
 from alongside.core.options import Options
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def pilot(opening: Opening) -> LoopPilot:
     """Who weighs the facts of this loop."""
-    return LoopPilot(candidates(), base_facts(machine.cpu_count()), opening.fn, opening.watch)
+    return LoopPilot(candidates, base_facts(machine.cpu_count()), opening.fn, opening.watch, coming)
 
 
 def engage(opening: Opening, plan: Plan) -> Engaged:

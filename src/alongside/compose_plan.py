@@ -22,6 +22,12 @@ def candidates() -> Mapping[str, Capabilities]:
     return {name: able for name, able in every.items() if not able.needs_pickling} if would_begin_again() else every
 
 
+def coming(name: str) -> bool:
+    """Whether workers of that backend are being made ahead, and are not there yet."""
+    check = getattr(backends.find(name), "coming", None)
+    return check is not None and check()
+
+
 def would_begin_again() -> bool:
     """Whether other processes would begin this very run again: a worker runs it while it imports a module.
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from alongside import backends
-from alongside.compose_plan import base_facts, candidates, fitted, would_begin_again
+from alongside.compose_plan import base_facts, candidates, coming, fitted, would_begin_again
 from alongside.core.choose import Plan, Wishes
 from alongside.core.coordinator import Coordinator
 from alongside.core.events import Finish
@@ -181,11 +181,11 @@ class Composition:
             return self._as_asked(), None
         facts = base_facts(self.job.cpus)._replace(coroutine=self.job.coroutine)
         wishes = self._wishes()
-        able = candidates()
-        plan = first_plan(facts, able, wishes)
+        plan = first_plan(facts, candidates(), wishes)
         self.at_home = not wishes.memory_limit
         kind = pilot_of_coroutines() if facts.coroutine else Pilot
-        return plan, kind(able, wishes, facts, self.job.fn, total, self._get_ahead) if self.at_home else None
+        ahead = self._get_ahead, coming
+        return plan, kind(candidates, wishes, facts, self.job.fn, total, *ahead) if self.at_home else None
 
     def _review(self, total: int | None) -> Review:
         return Review(candidates(), self._wishes(), base_facts(self.job.cpus), total)
@@ -199,7 +199,7 @@ class Composition:
         for name in backends.names():
             prepare = getattr(backends.find(name), "prepare", None)
             if prepare is not None:
-                prepare(self.job.fn)
+                prepare(self.job.fn, self.job.cpus)
 
     def _as_asked(self) -> Plan:
         """The user's own choice; processes get a worker per CPU this process may use, not per CPU of the machine."""

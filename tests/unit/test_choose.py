@@ -24,6 +24,7 @@ SMALL = COMPUTING._replace(wall=1e-6, cpu=1e-6, process_cpu=1e-6, tasks_left=100
         (RELEASING, "threads", "releases the GIL, so threads can compute side by side"),
         (SMALL, "serial", "not worth it"),
         (WAITING._replace(tasks_left=3000, wall=2e-5, cpu=1e-5, gil_held=None), "serial", "not worth it"),
+        (RELEASING._replace(tasks_left=3000, wall=2e-5, cpu=2e-5, process_cpu=2e-5), "serial", "not worth it"),
         (COMPUTING._replace(tasks_left=0), "serial", "not worth it"),
         (COMPUTING._replace(cpus=1), "serial", "there is one CPU to compute on"),
         (COMPUTING._replace(process_cpu=0.039), "serial", "keeps 3.9 CPUs busy: it is already parallel inside"),
@@ -55,6 +56,8 @@ def test_on_a_busy_machine_what_waits_still_waits_and_what_computes_still_comput
     """Measured beside five other programs: each sleep of 20 ms ended 5 ms late, since all the CPUs were taken."""
     woken_late = WAITING._replace(tasks_left=489, wall=0.0249, cpu=0.00014, delayed=0.0047, cpus=2, gil_held=None)
     assert choose(woken_late, HERE).backend == "threads"
+    brief = WAITING._replace(tasks_left=497, wall=0.0011, cpu=2.6e-5, delayed=0.0003, cpus=2, gil_held=None)
+    assert choose(brief, HERE).backend == "threads"
     hindered = COMPUTING._replace(wall=0.030, delayed=0.020)
     assert choose(hindered, HERE).backend == "processes"
     assert hindered.waiting == pytest.approx(0.0)

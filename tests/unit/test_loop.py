@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from alongside.exceptions import OptionError
-from alongside.runtime.loop import Stopwatch, name_task
+from alongside.runtime.loop import Spent, Stopwatch, name_task
 from alongside.runtime.source import Source, count
 
 
@@ -178,3 +178,45 @@ def test_what_was_looked_at_comes_all_the_same() -> None:
     assert source.take(9) == ([1, 2, 3], True, None)
     assert source.peek() == []
     assert source.take(9) == ([], True, None)
+
+
+def test_items_taken_ahead_say_how_many_there_are_at_the_least_and_come_again() -> None:
+    source = Source(((n for n in range(100)),))
+    source.take(10)
+    source.look_ahead(20)
+    assert (source.total, source.ahead) == (None, 20)
+    assert source.take(5) == (list(range(10, 15)), False, None)
+    assert source.ahead == 15
+    rest, ended, error = source.take(200)
+    assert (rest, ended, error, source.ahead) == (list(range(15, 100)), True, None, 0)
+
+
+def test_an_input_that_ends_within_what_is_taken_ahead_is_known_whole() -> None:
+    source = Source(((n for n in range(30)),))
+    source.take(10)
+    source.look_ahead(100)
+    assert source.total == 30
+    assert source.take(100) == (list(range(10, 30)), True, None)
+
+
+def test_an_error_of_the_input_comes_after_what_was_taken_ahead() -> None:
+    def broken() -> Iterator[int]:
+        yield from range(3)
+        raise OSError("gone")
+
+    source = Source((broken(),))
+    source.look_ahead(100)
+    assert source.total is None
+    items, ended, error = source.take(100)
+    assert (items, ended, str(error)) == ([0, 1, 2], True, "gone")
+
+
+@pytest.mark.parametrize(("first", "usual"), [(0.060, (20, 0.0002)), (0.00005, (21, 0.00025))])
+def test_a_first_call_that_is_unlike_the_others_does_not_speak_for_them(first: float, usual: tuple[int, float]) -> None:
+    watch = Stopwatch(abs, Source((range(1000),)))
+    watch.first = Spent(1, first, first, first)
+    watch.done, watch.wall = 21, first + 20 * 1e-5
+    tasks, wall = watch.usual()
+    assert tasks == usual[0]
+    assert wall == pytest.approx(usual[1])
+    assert watch.left() == pytest.approx((1000 - 21) * usual[1] / usual[0])

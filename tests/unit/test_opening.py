@@ -26,9 +26,11 @@ class Told:
     def __init__(self, plan: object = "go") -> None:
         self.plan = plan
         self.weighed = None
+        self.awaited: list[str] = []
+        self.awaiting = False
         self.looked = threading.Event()
 
-    def look(self, watcher: object) -> object:
+    def look(self, watcher: object, waits: bool) -> object:
         self.looked.set()
         return self.plan
 
@@ -127,6 +129,60 @@ def test_a_loop_that_is_better_left_alone_goes_on() -> None:
     opening.close()
     assert results == [True] * 6
     assert not takers
+
+
+def test_the_loop_goes_on_until_the_workers_it_is_to_go_to_are_there() -> None:
+    class Awaiting(Told):
+        def look(self, watcher: object, waits: bool) -> object:
+            if not self.looked.is_set():
+                self.awaited, self.awaiting = ["processes"], True
+                super().look(watcher, waits)
+                return None
+            self.awaited = []
+            return super().look(watcher, waits)
+
+    def work(n: int) -> int:
+        pilot.looked.wait(0.005 if n < 10 else 0)
+        if n == 30:
+            pilot.awaiting = False  # they are there
+        return n
+
+    pilot = Awaiting()
+    opening, takers = opened(None, range(1000), pilot)
+    opening.watch = Stopwatch(work, opening.source)
+    opening.fn = work
+    results: list[int] = []
+    taken_over = None
+    while taken_over is None:
+        opening.watch.wall = max(opening.watch.wall, 1.0)  # slow, whatever it takes
+        taken_over = opening.stretch(results)
+    taken_over.rest()
+    opening.close()
+    assert 30 < len(results) < 1000
+    assert results + takers[0].values == list(range(1000))
+
+
+def test_a_task_that_waits_after_it_has_imported_much_is_seen_to_wait() -> None:
+    class Waits(Told):
+        def look(self, watcher: object, waits: bool) -> object:
+            return super().look(watcher, waits) if waits else None
+
+    def work(n: int) -> int:
+        if n == 0:
+            began = time.thread_time()
+            while time.thread_time() - began < 0.02:
+                pass
+            assert others.wait(60), "nobody has taken over"
+        elif n == 9:
+            others.set()
+        return n
+
+    others = threading.Event()
+    opening, takers = opened(None, range(10), Waits())
+    opening.fn = work
+    opening.watch = Stopwatch(work, opening.source)
+    assert opening.stretch([]) is takers[0]
+    opening.close()
 
 
 def test_an_input_that_may_be_bound_to_its_thread_is_left_to_the_loop() -> None:

@@ -33,3 +33,25 @@ def test_what_comes_at_any_step_of_a_slot_that_runs_dry_is_run(limit: int, steps
         return found
 
     assert asyncio.run(main()) == [10, 20]
+
+
+def test_the_loop_gets_a_turn_though_no_coroutine_awaits() -> None:
+    made: list[Slots] = []
+    seen: list[str] = []
+
+    async def compute(x: int) -> int:
+        seen.append("task")
+        made[0]._turn = 0.0  # as if it had computed for long
+        return x
+
+    async def main() -> None:
+        made.append(slots := Slots(Job(compute, coroutine=True), 1))
+        slots.put(1, 0, range(3))
+        while slots.busy:
+            await asyncio.sleep(0)
+            seen.append("turn")
+            slots.finished(1)
+        await slots.close()
+
+    asyncio.run(main())
+    assert seen[:5] == ["task", "turn", "task", "turn", "task"]

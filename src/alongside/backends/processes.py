@@ -22,18 +22,16 @@ from alongside.workers import channel as wire
 from alongside.workers.bell import Bell
 from alongside.workers.calls import call, named
 from alongside.workers.channel import Frame
-from alongside.workers.page import ONE_OF_THEM
+from alongside.workers.inhand import in_hand as in_hand_of
+from alongside.workers.inhand import running, suspects
 from alongside.workers.payload import CALL, FUNCTION, ITEM, drop, pack, pickled, unpack, weight
 from alongside.workers.preloads import modules_of
-from alongside.workers.runner import BATCH, OFFSET, SINCE, STEP
+from alongside.workers.runner import BATCH, OFFSET, SINCE
 from alongside.workers.supervisor import Worker, supervisor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, ClassVar
-
-BLOCKED = 0.1
-"""Seconds that a coroutine which is overdue may keep its loop before the worker is killed for it."""
 
 _LOOP_MODULES = ("asyncio", "alongside.workers.coroutines")
 
@@ -79,14 +77,19 @@ class ProcessesBackend:
         return Crew(self._limit, depth=2, recalls=True, name=self.name)
 
     @staticmethod
-    def prepare(fn: Any) -> None:
+    def prepare(fn: Any, workers: int) -> None:
         """Begin what a run of `fn` will need, without waiting for it."""
-        supervisor.prepare(modules_of(fn))
+        supervisor.prepare(modules_of(fn), workers)
 
     @staticmethod
     def ready() -> int:
         """How many workers are there already."""
-        return supervisor.idle
+        return supervisor.up
+
+    @staticmethod
+    def coming() -> bool:
+        """Whether workers that were prepared are about to be there."""
+        return supervisor.coming
 
     def cpu_seconds(self) -> float:
         """Seconds that its workers have computed so far, all together, or would have, had they been given CPUs."""
@@ -146,7 +149,8 @@ class ProcessesBackend:
         return {number: supervisor.memory_of(process) for number, process in list(self._workers.items())}
 
     def running(self) -> Mapping[int, Sequence[Running]]:
-        return {number: self._seen_at(worker) for number, worker in list(self._workers.items())}
+        workers = list(self._workers.items())
+        return {number: running(worker.page, self._loops, self._timeout) for number, worker in workers}
 
     def wait(self, timeout: float | None) -> Sequence[Event]:
         if not self._events:
@@ -174,17 +178,6 @@ class ProcessesBackend:
         supervisor.arena.drop(self._job_lease)
         if self._bell is not None:
             self._bell.close()
-
-    def _seen_at(self, process: Worker) -> Sequence[Running]:
-        """What is in hand. Of coroutines only one that does not let its loop go: the others end themselves on time.
-
-        It counts as overdue `BLOCKED` after it should have ended, since the loop may just be about to end it.
-        """
-        page, running = process.page, _in_hand(process)
-        if not self._loops or not running:
-            return running or _suspected(process)
-        since = max(page[SINCE], page[STEP] + int((BLOCKED - self._timeout) * 1e9)) * 1e-9
-        return (running[0]._replace(since=since),)
 
     # --------------------------------------------------------------------------------------------------- sending
 
@@ -368,25 +361,12 @@ class ProcessesBackend:
         flights = self._batches.get(number, {})
         self._forget(number)
         death, blameless = supervisor.verdict(process)
-        running = _in_hand(process)  # not before: it is final only now that the process has ended
-        suspects: tuple[int, ...] = (process.page[BATCH],) if process.page[OFFSET] == ONE_OF_THEM else ()
-        if self._loops and not suspects and (process.unsure or not running or not supervisor.segments):
-            suspects, running = tuple(flights), ()  # all its coroutines waited: any of them may have seen to it
-        elif process.unsure and running and (flight := flights.get(running[0].batch)) and len(flight.batch.items) > 1:
-            suspects, running = (running[0].batch,), ()  # it went on working after the task that cut its connection
-        self._events.append(Lost(number, death, running, suspects, blameless))
-
-
-def _in_hand(process: Worker) -> tuple[Running, ...]:
-    page, offset = process.page, process.page[OFFSET]
-    known = offset and offset != ONE_OF_THEM
-    return (Running(page[BATCH], offset - 1, page[SINCE] * 1e-9),) if known else ()
-
-
-def _suspected(process: Worker) -> tuple[Running, ...]:
-    """What is in hand where it is not known which task of a batch it is: overdue it can be all the same."""
-    page = process.page
-    return (Running(page[BATCH], -1, page[SINCE] * 1e-9),) if page[OFFSET] == ONE_OF_THEM else ()
+        in_hand, suspected = in_hand_of(process.page), suspects(process.page)  # not before: it is final only now
+        if self._loops and not suspected and (process.unsure or not in_hand or not supervisor.segments):
+            suspected, in_hand = tuple(flights), ()  # all its coroutines waited: any of them may have seen to it
+        elif process.unsure and in_hand and (flight := flights.get(in_hand[0].batch)) and len(flight.batch.items) > 1:
+            suspected, in_hand = (in_hand[0].batch,), ()  # it went on working after the task that cut its connection
+        self._events.append(Lost(number, death, in_hand, suspected, blameless))
 
 
 def _decoded(encoded: bytes) -> BaseException:

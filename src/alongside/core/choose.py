@@ -37,7 +37,7 @@ PARALLEL_INSIDE = 1.3
 """CPU seconds of the process per CPU second of the thread from which the function counts as parallel inside."""
 
 
-HINDERED = 10
+HINDERED = 3
 """A task counts as kept from computing by other programs for at most so many times what it computes. What it was kept
 beyond that is the time to be woken after a wait, and that passes for all who wait at once."""
 
@@ -158,6 +158,8 @@ def predict(facts: Facts, caps: Capabilities, workers: int, slots: int = 1) -> f
     ]
     if not caps.escapes_gil and facts.gil_held is not False:
         bounds.append(left * (facts.busy + min(facts.waiting, SWITCH)))  # one thread computes at a time
+    elif not caps.escapes_gil:
+        bounds.append(left * min(facts.busy, SWITCH))  # to let the GIL go and get it back is done in turns
     others = min(workers, side_by_side) - 1
     return caps.start_seconds * (1 + ANOTHER * others) + max(bounds)
 

@@ -34,7 +34,10 @@ WORTH = 0.030
 TINY = 0.5e-6
 """Seconds of a task that nothing but a loop is worth: to send it, in the largest batch, costs half as much."""
 
-AHEAD = 0.2
+FEW, FAR = 8, 10
+"""Tasks after the first one that say whether it was a special one, and how many times as long it took if it was."""
+
+AHEAD = 0.1
 """Seconds that must be left for worker processes to be got ready before it is certain that they are wanted."""
 
 
@@ -77,6 +80,8 @@ class Stopwatch:
         """What the thread and the process had computed by then."""
         self.last = Spent(0, 0.0, 0.0, 0.0)
         """What the last stretch took."""
+        self.first: Spent | None = None
+        """What the first task took."""
         self.sample: tuple[Any, Any] | None = None
         """An item and its result."""
         self.noted: tuple[float | None, int, float, float, float] = (None, 0, 0.0, 0.0, 0.0)
@@ -123,6 +128,7 @@ class Stopwatch:
         wall, self.since = perf_counter() - (self.since or 0.0), None
         cpu, process_cpu = thread_time() - self.cpu_since, process_time() - self.process_since
         self.last = Spent(len(self._into) - self._before, wall, cpu, process_cpu)
+        self.first = self.first or self.last
         self.wall += wall
         self.cpu += cpu
         self.process_cpu += process_cpu
@@ -181,8 +187,18 @@ class Stopwatch:
         """Seconds that the tasks left should take; of an input of unknown length as many again as were done."""
         if not self.done:
             return 0.0
-        left = self.done if self.source.total is None else self.source.total - self.done
-        return left * self.wall / self.done
+        left = max(self.done, self.source.ahead) if self.source.total is None else self.source.total - self.done
+        tasks, wall = self.usual()
+        return left * wall / tasks
+
+    def usual(self) -> tuple[int, float]:
+        """Tasks, and the seconds they took, of those that say what the others will take: not the first one where it
+        took far longer than the rest. A first call imports, connects and fills caches.
+        """
+        first, rest = self.first, self.done - 1
+        if first is None or rest < FEW or first.wall / FAR <= (self.wall - first.wall) / rest:
+            return self.done, self.wall
+        return rest, self.wall - first.wall
 
     @staticmethod
     def _shareable(items: Sequence[Any]) -> Iterator[Any]:
@@ -191,7 +207,8 @@ class Stopwatch:
     def _size(self) -> int:
         if not self.done:
             return 1
-        return max(1, min(int(LOOK_EVERY * self.done / max(self.wall, 1e-9)), 4 * self.done, 1 << 16))
+        tasks, wall = self.usual()
+        return max(1, min(int(LOOK_EVERY * tasks / max(wall, 1e-9)), 4 * self.done, 1 << 16))
 
 
 class _Shared:

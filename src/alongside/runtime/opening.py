@@ -12,7 +12,7 @@ from sys import _getframe, modules
 from time import perf_counter
 
 from alongside.runtime.callables import may_take_long
-from alongside.runtime.loop import Stopwatch
+from alongside.runtime.loop import AHEAD, PATIENCE, Stopwatch
 from alongside.runtime.source import Source
 from alongside.runtime.watcher import Watcher, brisk
 
@@ -27,7 +27,12 @@ LOADED, NOT_LOADED = 0.004, 0.020
 it costs, so that at worst twice the time is spent that would have been right."""
 
 MANY_LEFT = 0.1
-"""Seconds that the other tasks should take for the engine to be loaded while the first one waits."""
+"""Seconds that the other tasks should take for the engine to be loaded while the first one waits; twice as many where
+it computes, since the two then take turns."""
+
+MANY_AHEAD = 4096
+"""Items that are taken ahead to see how many there are, where all of them will be taken anyway and none can be counted.
+Why not for `imap`: it takes its input as its results are taken."""
 
 LOOK_AGAIN = 1.5
 """After a look that changed nothing the next one comes when the run is this many times as old."""
@@ -57,6 +62,7 @@ class Opening:
         engage: Callable[[Opening, Any], Any],
         prepare: Callable[[Callable[..., Any]], None],
         stays: Callable[[Any, Any], None] = lambda fn, facts: None,
+        eager: bool = False,
     ) -> None:
         self.fn = fn
         self.star = len(iterables) > 1
@@ -69,8 +75,11 @@ class Opening:
         self._prepare = prepare
         self._stays = stays
         self._prepared = False
+        self._looks_ahead = eager and self.source.total is None
         self._deciding = allocate_lock()
         self._next_look = 0.0
+        self._idle_from: tuple[float | None, float, float] = (None, 0.0, 0.0)
+        """Of which stretch, and since when it was last seen to wait; what the loop's thread had computed by then."""
         self._beside: Any = None
         self._closed = False
 
@@ -79,6 +88,9 @@ class Opening:
         if self.watcher is None and self._worth_watching():
             self.watcher = Watcher(lambda: self.watch.since, self._relieve, self.fn)
         self.watch.stretch(into)
+        if self._looks_ahead and self.watch.wall >= PATIENCE and not self.watch.relieved:
+            self._looks_ahead = False
+            self.source.look_ahead(MANY_AHEAD)
         if self.watch.relieved:
             return self._met()
         if self.watch.ended or not self.watch.slow() or not self._deciding.acquire(False):
@@ -113,10 +125,10 @@ class Opening:
     def _move(self) -> Any:
         if self.watch.computes_long():
             self._get_ahead()
-        if self.watch.wall < self._next_look or not self._heard_enough():
+        if not self._is_time() or not self._heard_enough():
             return None
-        plan = self._look()
-        if plan is None and self.pilot.weighed is not None:
+        plan = self._look(self.watch.cpu < 0.2 * self.watch.wall)
+        if plan is None and self.pilot.weighed is not None and not self.pilot.awaiting:
             self._stays(self.fn, self.pilot.weighed)
         if plan is None or not self.watch.relieve():
             return None
@@ -125,11 +137,21 @@ class Opening:
         self._beside = self._engage(self, plan)
         return self._beside
 
-    def _look(self) -> Any:
+    def _is_time(self) -> bool:
+        """Whether to look: not while workers are awaited, and at once when they are there."""
+        if self._is_awaited():
+            return not self.pilot.awaiting
+        return self.watch.wall >= self._next_look
+
+    def _is_awaited(self) -> bool:
+        """Whether it was found that workers should take over as soon as they are there."""
+        return self.pilot is not None and bool(self.pilot.awaited)
+
+    def _look(self, waits: bool) -> Any:
         self.watch.look_at_delay()
         if self.pilot is None:
             self.pilot = self._make_pilot(self)
-        plan = self.pilot.look(self.watcher)
+        plan = self.pilot.look(self.watcher, waits)
         self.watch.leave_out_delay()
         if self.pilot.plan is not None:
             self._next_look = LOOK_AGAIN * self.watch.wall
@@ -148,9 +170,12 @@ class Opening:
 
     # -------------------------------------------------------------------- in the midst of a stretch: the watcher's
 
-    def _relieve(self) -> bool:
-        """Take over while the loop is stuck, if that is worth it; True when there is nothing to watch any more."""
+    def _relieve(self) -> bool | None:
+        """Take over while the loop is stuck, if that is worth it; True when there is nothing to watch any more, None
+        where that will be known in a moment."""
         since = self.watch.since
+        if self.pilot is not None and self.pilot.awaiting:
+            return None
         if self._closed or since is None or not self.source.movable or not self._deciding.acquire(False):
             return self._closed
         try:
@@ -169,16 +194,17 @@ class Opening:
         Why pause first: to weigh them for the first time loads the engine, which takes the GIL that the loop needs too.
         """
         assert self.watcher is not None
-        if self.watcher.held:
+        others = (self.source.total or 0) - self.watch.begun()
+        if self.watcher.held or (self._computes(stuck) and 2 * stuck * others > AHEAD):
             self._get_ahead()
         if self.watch.noted[0] != self.watch.since:
             self.watch.note(self.watcher.computed())
             return False
-        if not self._worth_loading(stuck) or not self._heard_amid(stuck):
+        if not (self._is_awaited() or (self._worth_loading(stuck, others) and self._heard_amid(stuck))):
             return False
         if not self.watch.relieve():
             return False
-        plan = self._look()
+        plan = self._look(self._waits(stuck))
         if plan is None or self._closed:
             self.watch.resume()
             return False
@@ -187,17 +213,30 @@ class Opening:
             self._beside.abandon()
         return True
 
-    def _worth_loading(self, stuck: float) -> bool:
+    def _worth_loading(self, stuck: float, others: int) -> bool:
         """Whether it has lasted long enough for the engine to be thought of. Beside a task that waits it loads for
         nothing, if enough others are left."""
         if "alongside.compose" in modules:
             return stuck >= LOADED
-        others = (self.source.total or 0) - self.watch.begun()
-        return stuck >= (LOADED if self._waits(stuck) and others * stuck > MANY_LEFT else NOT_LOADED)
+        many = MANY_LEFT if self._waits(stuck) else 2 * MANY_LEFT
+        return stuck >= (LOADED if others * stuck > many else NOT_LOADED)
+
+    def _computes(self, stuck: float) -> bool:
+        """Whether the task in hand has computed most of the time. It will probably last as long again."""
+        assert self.watcher is not None
+        return self.watcher.computed() - self.watch.cpu_since > 0.5 * stuck
 
     def _waits(self, stuck: float) -> bool:
+        """Whether the loop waits, by what it has done of late: a first call may begin with imports."""
         assert self.watcher is not None
-        return self.watcher.computed() - self.watch.cpu_since < 0.2 * stuck
+        now, computed = perf_counter(), self.watcher.computed()
+        since, then, used = self._idle_from
+        if since != self.watch.since:
+            since, then, used = self.watch.since, now - stuck, self.watch.cpu_since
+        waited = now - then
+        waits = computed - used < 0.2 * waited
+        self._idle_from = (since, then, used) if waits else (since, now, computed)
+        return waits and waited > 0.5 * LOADED
 
     def _heard_amid(self, stuck: float) -> bool:
         assert self.watcher is not None

@@ -13,7 +13,7 @@ from alongside.core.choose import Candidates, Facts, Plan, Wishes, choose
 from alongside.core.lanes import lanes
 from alongside.core.model import Block, Delivery
 from alongside.light import NamedTuple
-from alongside.runtime.loop import LOOK_EVERY, Spent, Stopwatch
+from alongside.runtime.loop import AHEAD, LOOK_EVERY, Spent, Stopwatch
 from alongside.runtime.probe import Weight
 from alongside.runtime.watcher import Watcher
 
@@ -30,11 +30,11 @@ SURPRISE = 5
 MOSTLY = 0.8
 """Share of its time that a task waits from which the GIL does not matter."""
 
-AHEAD = 0.2
-"""Seconds of work that must be left for workers to be got ready while the facts are still coming in."""
-
 WORTH = 0.005
 """Seconds of work that must be left for a look to be worth its cost."""
+
+MEANWHILE = "until the workers are there, it goes on where it is."
+"""The reason why a run is not where the plan would have it."""
 
 
 class Tally(NamedTuple):
@@ -54,14 +54,19 @@ class AnyPilot:
 
     def __init__(
         self,
-        candidates: Candidates,
+        candidates: Callable[[], Candidates],
         wishes: Wishes,
         base: Facts,
         fn: Callable[..., Any],
         total: int | None,
         prepare: Callable[[], None] = lambda: None,
+        coming: Callable[[str], bool] = lambda name: False,
     ) -> None:
-        self._candidates = candidates
+        self._look_up = candidates
+        self._candidates = candidates()
+        self._coming = coming
+        self.awaited: list[str] = []
+        """Backends whose workers were about to be there at the last look."""
         self._wishes = wishes
         self._base = base
         self._fn = fn
@@ -78,6 +83,11 @@ class AnyPilot:
     def _begin(self) -> None:
         """Set the clocks."""
         raise NotImplementedError
+
+    @property
+    def awaiting(self) -> bool:
+        """Whether workers are about to be there that were not at the last look."""
+        return any(map(self._coming, self.awaited))
 
     def see(self, delivery: Delivery) -> None:
         """Count what has come, and keep one item and its result to weigh."""
@@ -110,9 +120,23 @@ class AnyPilot:
     def _left(self, seen: int) -> int | None:
         return None if self._total is None else max(0, self._total - seen)
 
+    def _unless_awaited(self, plan: Plan) -> Plan | None:
+        """The plan, unless its workers are about to be there: then it is noted that all goes on as it is until then.
+
+        To stand and wait for them would cost as much as they take, which nobody knows who does not know what they
+        import.
+        """
+        self.awaited = [name for name in self._candidates if self._coming(name)]
+        if plan.backend not in self.awaited:
+            return plan
+        home = next(name for name, caps in self._candidates.items() if caps.in_caller or caps.in_event_loop)
+        self.plan = plan._replace(backend=home, max_workers=None, slots=1, reasons=(*plan.reasons, MEANWHILE))
+        return None
+
     def _chosen(self, facts: Facts) -> Plan:
         """The plan by these facts, which is noted."""
         self.weighed = self._weighed(facts)
+        self._candidates = self._look_up()
         self.plan = choose(self.weighed, self._candidates, self._wishes)
         return self.plan
 
@@ -132,7 +156,7 @@ class Pilot(AnyPilot):
     def consider(self) -> Plan | None:
         """The plan to move to, when it is time and the facts say so."""
         spent = self._tally().wall
-        if spent < self._next_look or self._seen == 0:
+        if self.awaiting or (spent < self._next_look and not self.awaited) or self._seen == 0:
             return None
         facts = self.facts()
         if facts.left * facts.wall < WORTH:
@@ -196,7 +220,7 @@ class Pilot(AnyPilot):
     def _better(self, facts: Facts) -> Plan | None:
         """The plan by these facts, if it is anything but the loop."""
         plan = self._chosen(facts)
-        return None if self._candidates[plan.backend].in_caller else plan
+        return None if self._candidates[plan.backend].in_caller else self._unless_awaited(plan)
 
     def _heard(self) -> dict[str, Any]:
         watcher = self._watcher
@@ -223,32 +247,42 @@ class Pilot(AnyPilot):
 class LoopPilot(Pilot):
     """As `Pilot`, for the loop of a `Stopwatch`; may be asked from another thread while the loop is stuck in a task."""
 
-    def __init__(self, candidates: Candidates, base: Facts, fn: Callable[..., Any], watch: Stopwatch) -> None:
-        super().__init__(candidates, Wishes(), base, fn, watch.source.total)
+    def __init__(
+        self,
+        candidates: Callable[[], Candidates],
+        base: Facts,
+        fn: Callable[..., Any],
+        watch: Stopwatch,
+        coming: Callable[[str], bool],
+    ) -> None:
+        super().__init__(candidates, Wishes(), base, fn, watch.source.total, coming=coming)
         self._watch = watch
+        self._waits = False
 
-    def look(self, watcher: Watcher | None) -> Plan | None:
-        """The plan to move to, if the facts are there and say so."""
-        self._watcher = watcher
+    def look(self, watcher: Watcher | None, waits: bool) -> Plan | None:
+        """The plan to move to, if the facts say so. `waits`: the loop was seen to wait, so that it did not want what
+        the watcher computed meanwhile."""
+        self._watcher, self._waits = watcher, waits
         self._sample = self._watch.sample or self._next_item()
-        facts = self.facts()
-        if facts.waiting < MOSTLY * facts.wall and not (
-            watcher is not None and (watcher.ended or watcher.held is not None)
-        ):
-            return None
-        return self._better(facts)
+        return self._better(self.facts())
 
     def _next_item(self) -> tuple[Any, Any] | None:
         """While the loop is stuck in its first task: an item that can be weighed, with no result yet."""
         items = self._watch.source.peek() if self._watch.relieved else []
         return (items[0], None) if items else None
 
+    def _left(self, seen: int) -> int | None:
+        source = self._watch.source
+        if source.total is not None:
+            return max(0, source.total - seen)
+        return max(seen, source.ahead) if source.ahead else None
+
     def _tally(self) -> Tally:
         watch = self._watch
         whole = Tally(watch.done, watch.wall, watch.cpu, watch.process_cpu, watch.delayed)
-        tally = _by_the_newest(whole, self._newest(), watch.begun())
+        tally = _by_the_newest(_without_the_first(whole, watch), self._newest(), watch.begun())
         watchers = self._watcher.used() if self._watcher else 0.0
-        return _without(tally, watchers)
+        return _without(tally, watchers, 0.0 if self._waits else watchers)
 
     def _newest(self) -> Spent:
         """The stretch in hand, if there is one, or what of it came after a note was taken, if that is slower. The task
@@ -268,12 +302,22 @@ class LoopPilot(Pilot):
         """A stopwatch does not run between two stretches."""
 
 
-def _without(tally: Tally, watchers: float) -> Tally:
-    """The tally without the seconds that the watcher has computed: meanwhile a loop that computes may have had to wait
-    for the GIL, which is no waiting of the tasks'."""
+def _without_the_first(tally: Tally, watch: Stopwatch) -> Tally:
+    """The tally, as if the first task had been like the others, where it was a special one."""
+    tasks, wall = watch.usual()
+    if watch.first is None or tasks == tally.seen:
+        return tally
+    share, first = tally.seen / tasks, watch.first
+    cpu, process_cpu = tally.cpu - first.cpu, tally.process_cpu - first.process_cpu
+    return Tally(tally.seen, wall * share, cpu * share, process_cpu * share, tally.delayed * wall / tally.wall)
+
+
+def _without(tally: Tally, watchers: float, hindering: float) -> Tally:
+    """The tally without the seconds that the watcher has computed. In so many of them a loop that computes may have had
+    to wait for the GIL, which is no waiting of the tasks'."""
     idle = max(0.0, tally.wall - tally.cpu)
     process_cpu = max(tally.cpu, tally.process_cpu - watchers)
-    return tally._replace(process_cpu=process_cpu, delayed=min(idle, tally.delayed + min(watchers, tally.cpu)))
+    return tally._replace(process_cpu=process_cpu, delayed=min(idle, tally.delayed + min(hindering, tally.cpu)))
 
 
 def _by_the_newest(tally: Tally, newest: Spent, begun: int) -> Tally:

@@ -14,10 +14,10 @@ from alongside.core.model import Block, Delivery
 from alongside.runtime.pilot import AnyPilot
 from alongside.workers.loopwatch import LoopWatch
 
-FIRST_LOOK = 0.05
+FIRST_LOOK = 0.03
 """Seconds of a run before anything but one loop is thought of."""
 
-FEW = 20
+FEW = 4
 """Tasks that have to be done by then: one that is slow says little about the others."""
 
 WORTH = 0.1
@@ -45,7 +45,9 @@ class CoroutinePilot(AnyPilot):
         if self._watch is None:
             self._watch = LoopWatch()
             self._began = monotonic(), thread_time(), run_delay()
-        if monotonic() - self._began[0] < self._next_look or self._seen < FEW:
+        if self.awaiting:
+            return None
+        if not self.awaited and (monotonic() - self._began[0] < self._next_look or self._seen < FEW):
             return None
         facts = self.facts()
         if facts.left * facts.kept < WORTH or facts.cpus < 2:
@@ -54,7 +56,7 @@ class CoroutinePilot(AnyPilot):
             self._prepare()
         self._next_look = 2 * (monotonic() - self._began[0])
         plan = self._chosen(facts)
-        return None if self._candidates[plan.backend].in_event_loop else plan
+        return None if self._candidates[plan.backend].in_event_loop else self._unless_awaited(plan)
 
     def facts(self) -> Facts:
         """What is known now. In a loop that others use too, what those do counts as the coroutines' own.

@@ -33,6 +33,9 @@ class Source:
         self.total = total if total is not None else count(iterables)
         if self.total is not None:
             self.total -= taken
+        self._given = 0
+        self.ahead = 0
+        """Items that are known to come, of an input of unknown length."""
 
     @property
     def movable(self) -> bool:
@@ -52,6 +55,17 @@ class Source:
         self.put_back(items, ended, error)
         return items
 
+    def look_ahead(self, most: int) -> None:
+        """Take up to so many items ahead, for about a millisecond, and see how many there are: `ahead` at the least, or
+        `total` where that is all. They come again.
+        """
+        items, ended, error = self.take(most)
+        if ended and error is None:
+            self.total = self._given
+        self.put_back(items, ended, error)
+        self._given -= len(items)
+        self.ahead = len(items)
+
     def take(self, wanted: int) -> tuple[Sequence[Any], bool, BaseException | None]:
         """Up to `wanted` items, whether the input ended, and what it raised if it did.
 
@@ -61,6 +75,12 @@ class Source:
             taken = self._whole[self._at : self._at + wanted]
             self._at += len(taken)
             return taken, len(taken) < wanted, None
+        items, ended, error = self._take(wanted)
+        self._given += len(items)
+        self.ahead = max(0, self.ahead - len(items))
+        return items, ended, error
+
+    def _take(self, wanted: int) -> tuple[list[Any], bool, BaseException | None]:
         items: list[Any] = []
         enough = time.monotonic() + PATIENCE
         step = 1

@@ -40,6 +40,9 @@ HELD = 0.4
 BRISK = 0.0002
 """Seconds a thread may hold the GIL while the engine is loaded, or driven, beside it."""
 
+AGAIN = 1.25
+"""Times as long as when it was last looked at that the loop must be stuck to be looked at again."""
+
 STUCK = 0.004
 """Seconds in one stretch of the loop after which somebody else should look at it."""
 
@@ -52,7 +55,8 @@ class Watcher:
     had no CPU is not counted: waiting for the GIL is sleep, not that.
 
     `stuck` is asked, in this thread, when the loop has been at one stretch for `STUCK` seconds, and then less and less
-    often; it returns True when nothing is left to watch. `since` tells when the stretch in hand began.
+    often; it returns True when nothing is left to watch, None to be asked
+    again soon. `since` tells when the stretch in hand began.
 
     Costs about 50 µs, of which half is the thread's start and half its end. Why `_thread`: `threading` would wait until
     the thread has started, and that needs the GIL, which a task may hold.
@@ -61,7 +65,7 @@ class Watcher:
     def __init__(
         self,
         since: Callable[[], float | None] | None = None,
-        stuck: Callable[[], bool] | None = None,
+        stuck: Callable[[], bool | None] | None = None,
         fn: Any = None,
     ) -> None:
         self.samples: list[float] = []
@@ -158,11 +162,13 @@ class Watcher:
     def _add(self, late: float) -> None:
         """One more sample. Before they make a verdict of "held" they are compared with the time this thread had no CPU.
 
-        Why only then: that has to be read from a file, and whoever reads lets the GIL go and waits for it again.
+        Why only then, and briskly: that has to be read from a file, and whoever reads lets the GIL go and waits for it
+        again, three times.
         """
         samples = [*self.samples, late]
         if not self._trusted and heard(samples, sys.getswitchinterval()):
-            self._trusted = run_delay() < 0.5 * sum(samples)
+            with brisk():
+                self._trusted = run_delay() < 0.5 * sum(samples)
             if not self._trusted:
                 samples = []
         self.samples = samples
@@ -175,19 +181,24 @@ class Watcher:
     def _is_stuck(self) -> bool:
         since = self._since() if self._since is not None else None
         now = time.perf_counter()
-        return since is not None and now - since >= STUCK and now - since >= 1.5 * (self._asked_at - since)
+        return since is not None and now - since >= STUCK and now - since >= AGAIN * (self._asked_at - since)
 
     def _ask(self) -> bool:
-        """Has somebody look at it; again soon if there is no verdict yet, otherwise after half as long again."""
+        """Has somebody look at it; again soon if there is no verdict yet, otherwise when it is `AGAIN` times as old."""
+        before = self._asked_at
         if self.held is not None or self.ended:
             self._asked_at = time.perf_counter()
-        return self._stuck is not None and self._stuck()
+        answer = self._stuck() if self._stuck is not None else False
+        if answer is None:
+            self._asked_at = before
+        return bool(answer)
 
     def _wait_until_stuck(self) -> None:
         nap = STUCK / 2
         while not self._stopped and self._stuck is not None:
             self._stopping.acquire(timeout=nap)
             if self._is_stuck():
+                nap = STUCK / 2
                 if self._ask():
                     return
             else:

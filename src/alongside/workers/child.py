@@ -45,7 +45,7 @@ from alongside.workers.channel import (
 )
 from alongside.workers.functions import clear, shelve
 from alongside.workers.job import Job
-from alongside.workers.page import ONE_OF_THEM, ToldPage, slot
+from alongside.workers.page import ONE_OF_THEM, UP, ToldPage, slot
 from alongside.workers.payload import RESULT, always_loads, few_atoms, pack, pickled, unpack
 from alongside.workers.runner import BATCH as BATCH_FIELD
 from alongside.workers.runner import OFFSET, SINCE, placed
@@ -80,6 +80,7 @@ def _live(worker: Worker, frames: list[Frame]) -> int:
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=worker.forsake, after_in_parent=worker.keep_leases)
     going_on = worker.obey(frames)
+    worker.while_idle()
     while going_on:
         going_on = worker.serve()
     return 0
@@ -114,6 +115,13 @@ class Worker:
         self._receiving = allocate_lock()
         self._ahead: list[Frame] = []
         """What has come and was not dealt with yet. Under the lock, since the ticker receives too."""
+
+    def while_idle(self) -> None:
+        """Where nobody waits for it yet: load what the first results may need, and say that it is there."""
+        if not self._glimpse.poll(0):
+            from alongside.transport import pickling  # noqa: F401
+
+            self._page[UP] = 1
 
     def serve(self) -> bool:
         """Deal with the next frames; False when the parent is gone, has had nothing to do for long, or had better find

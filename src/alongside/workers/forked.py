@@ -8,10 +8,9 @@ first line.
 
 from __future__ import annotations
 
-import _pickle
+import _signal  # type: ignore[import-not-found]  # `signal` takes milliseconds to import
 import os
 import select
-import signal
 import sys
 import time
 from mmap import mmap
@@ -74,9 +73,11 @@ class ForkingNursery:
         """Have these modules imported in the zygote, if they can be."""
         new = [name for name in modules if name not in self._preloaded]
         if new and self._control is not None:
+            from _pickle import dumps  # here, where the zygote is starting already: it takes as long as all else here
+
             self._preloaded.update(new)
             self._tell_surroundings()
-            self._tell(Frame(PRELOAD, body=_pickle.dumps(new)))
+            self._tell(Frame(PRELOAD, body=dumps(new)))
 
     def create(self, number: int) -> tuple[Channel, Any]:
         """A new worker's channel and page. It is being forked: what is sent to it waits in its socket."""
@@ -105,6 +106,12 @@ class ForkingNursery:
         if not self._pids.get(number):
             self._hear(0.0)
         return self._pids.get(number) or 0
+
+    def expected(self, number: int) -> bool:
+        """Whether a worker that was asked for may still come to be."""
+        if not self._pids.get(number):
+            self._hear(0.0)
+        return number not in self._ended and not self.abandoned(number)
 
     def kill(self, number: int) -> None:
         """End a worker. The zygote does it, which knows whether the process id is still the worker's; where it is gone
@@ -223,7 +230,7 @@ def _spawn(control: int, page: int) -> int:
     ]
     actions += [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_WRONLY, 0) for fd in (1, 2) if not _is_open(fd)]
     command = [sys.executable, *flags(), "-c", code]
-    return os.posix_spawn(sys.executable, command, environment(), file_actions=actions, setsigmask=[signal.SIGINT])
+    return os.posix_spawn(sys.executable, command, environment(), file_actions=actions, setsigmask=[_signal.SIGINT])
 
 
 def _is_open(fd: int) -> bool:
@@ -237,7 +244,7 @@ def _is_open(fd: int) -> bool:
 def kill_process(pid: int) -> None:
     """SIGKILL, if it still runs."""
     try:
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, _signal.SIGKILL)
     except ProcessLookupError:
         return
 

@@ -2,13 +2,11 @@
 
 Owns the account of what a worker has been sent. The parent keeps the same account of each of its workers: both shelve
 the same things in the same order, so that the parent knows what has been dropped there for want of room. Must stay
-light: workers import it.
+light: workers import it, and so does what starts them.
 """
 
 from __future__ import annotations
 
-import _pickle
-from binascii import a2b_base64, b2a_base64
 from itertools import count
 
 TYPE_CHECKING = False
@@ -107,11 +105,16 @@ def function_of(sent: Any) -> Any:
 
 def veiled(pickle: bytes) -> bytes:
     """A pickle for inside a pickle, as text: a search of the outer one for what travels by value must not see it."""
+    from binascii import b2a_base64
+
     return b2a_base64(pickle)
 
 
 def _made(pickle: bytes) -> Any:
-    return _pickle.loads(a2b_base64(pickle))
+    from _pickle import loads
+    from binascii import a2b_base64
+
+    return loads(a2b_base64(pickle))
 
 
 def _remembered(pickle: bytes) -> Any:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 FIELDS = 8
 """Eight-byte numbers per worker: one cache line, so that workers do not slow each other down."""
 
+UP = 7
+"""The field in which a worker says that it is there, with everything it needs, and waits for a job."""
+
 ONE_OF_THEM = 1 << 62
 """In the place of an offset: a task of that batch is in hand, but it is not known which."""
 

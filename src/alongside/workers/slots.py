@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 GATHER = 0.002
 """Seconds that finished tasks may wait for company while other tasks are still to be started."""
 
+TURN = 0.005
+"""Seconds after which a slot gives the loop a turn before it takes the next item: a coroutine need not have awaited
+anything, and whoever might send the others elsewhere would not come to it."""
+
 _Done: TypeAlias = "tuple[int, int, Any, BaseException | None, float]"
 
 
@@ -42,6 +46,8 @@ class Slots:
         self._done: list[_Done] = []
         self._slots: set[asyncio.Task[None]] = set()
         self._alarm: asyncio.TimerHandle | None = None
+        self._turn = 0.0
+        """When the next slot is to give the loop a turn."""
         self._surplus = 0
         """How many slots are to end, since there may be fewer."""
         self._context = contextvars.copy_context()
@@ -152,9 +158,12 @@ class Slots:
                 error = cancelled
             except BaseException as raised:
                 error = raised
-            done.append((batch, offset, value, error, clock() - began))
+            done.append((batch, offset, value, error, (ended := clock()) - began))
             if self._alarm is None or not todo:
                 self._announce()
+            if ended > self._turn:
+                self._turn = ended + TURN
+                await asyncio.sleep(0)
 
     def _announce(self) -> None:
         """Say that something changed: at once when slots run dry, else when a few outcomes have come together."""

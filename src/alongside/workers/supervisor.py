@@ -21,7 +21,7 @@ from alongside.workers import forked
 from alongside.workers.accounts import busy_seconds
 from alongside.workers.channel import ENDED, SETUP, Channel, Frame
 from alongside.workers.functions import Shelf
-from alongside.workers.page import FIELDS
+from alongside.workers.page import FIELDS, UP
 from alongside.workers.surroundings import capture
 
 TYPE_CHECKING = False
@@ -111,6 +111,7 @@ class Supervisor:
             if worker.stateful or worker.channel.closed or self._nursery.abandoned(worker.number):
                 self.end(worker)
             else:
+                worker.page[UP] = 1
                 self._warm.append(worker)
 
     def end(self, worker: Worker) -> None:
@@ -135,9 +136,17 @@ class Supervisor:
             return own_memory(self._nursery.pid_of(worker.number))
 
     @property
-    def idle(self) -> int:
-        """How many workers are warm and not lent."""
-        return len(self._warm)
+    def up(self) -> int:
+        """How many workers wait for a job: they take it at once."""
+        return sum(worker.page[UP] for worker in self._warm)
+
+    @property
+    def coming(self) -> bool:
+        """Whether workers were made ahead and none is there yet: they come to be while something else goes on."""
+        with self._lock:
+            expected = [worker.number for worker in self._warm if not worker.page[UP]]
+            none_is_up = bool(expected) and len(expected) == len(self._warm)
+            return none_is_up and any(map(self._nursery.expected, expected))
 
     def cpu_of(self, worker: Worker) -> float:
         """Seconds the worker has computed since it came to be, or would have with a CPU of its own; 0: not known."""

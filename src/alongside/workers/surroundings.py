@@ -16,7 +16,6 @@ What is not put right: what a task does inside modules (their globals, caches, l
 
 from __future__ import annotations
 
-import _pickle
 import _signal  # type: ignore[import-not-found]  # `signal` takes milliseconds to import
 import os
 import sys
@@ -49,8 +48,10 @@ def environment(cpus: int = 1) -> dict[str, str]:
 
 def capture(cpus: int = 1) -> bytes:
     """What a worker should take over from this process now. `cpus`: its share, for what it runs side by side itself."""
+    from _pickle import dumps
+
     told = folder(), environment(cpus), sys.path, sys.argv, sys.getrecursionlimit(), _key_to_managers()
-    return _pickle.dumps((*told, (_levels(), _filters())), 5)
+    return dumps((*told, (_levels(), _filters())), 5)
 
 
 def folder() -> str | None:
@@ -64,7 +65,9 @@ def folder() -> str | None:
 def adopt(captured: bytes) -> None:
     """Take over what the parent captured; raises `OSError` where its folder cannot be entered."""
     global _heeds
-    where, environ, path, arguments, depth, key, _heeds = _pickle.loads(captured)
+    from _pickle import loads
+
+    where, environ, path, arguments, depth, key, _heeds = loads(captured)
     _set_environment(environ)
     if path != sys.path:
         sys.path[:] = path

@@ -1,0 +1,81 @@
+"""The pilots: what they do while workers that were made ahead are not there yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from alongside.compose_plan import candidates
+from alongside.core.choose import Facts, Plan, Wishes
+from alongside.runtime.pilot import MEANWHILE, Pilot
+from alongside.workers.supervisor import supervisor
+
+FACTS = Facts(tasks_seen=5, tasks_left=1000, wall=0.01, cpu=0.01, process_cpu=0.01, gil_held=True, cpus=2)
+
+
+class Weighed(Pilot):
+    """A pilot that has the facts it is given."""
+
+    given = FACTS
+
+    def better(self) -> Plan | None:
+        return self._better(self.given)
+
+    def _weighed(self, facts: Facts) -> Facts:
+        return facts
+
+
+def test_the_loop_goes_on_while_workers_come_to_be_and_the_plan_says_so() -> None:
+    coming = {"processes"}
+    pilot = Weighed(candidates, Wishes(), FACTS, abs, 1005, coming=lambda name: name in coming)
+    assert pilot.better() is None
+    assert pilot.awaiting
+    assert pilot.plan is not None
+    assert pilot.plan.backend == "serial"
+    assert pilot.plan.reasons[-1] == MEANWHILE
+    coming.clear()
+    assert pilot.awaited
+    assert not pilot.awaiting
+    plan = pilot.better()
+    assert plan is not None
+    assert plan.backend == "processes"
+    assert not pilot.awaited
+
+
+def test_what_does_not_need_them_does_not_wait_for_them() -> None:
+    pilot = Weighed(candidates, Wishes(), FACTS, abs, 1005, coming=lambda name: name == "processes")
+    pilot.given = FACTS._replace(gil_held=False)
+    plan = pilot.better()
+    assert plan is not None
+    assert plan.backend == "threads"
+
+
+@pytest.fixture
+def no_workers() -> Iterator[None]:
+    supervisor.close()
+    yield
+    supervisor.close()
+
+
+@pytest.mark.usefixtures("no_workers")
+def test_workers_made_ahead_are_coming_until_the_first_is_up() -> None:
+    assert not supervisor.coming
+    supervisor.prepare((), 2)
+    if not supervisor.segments:
+        assert (supervisor.up, supervisor.coming) == (0, False)  # none is made where that takes long
+        return
+    while supervisor.coming:
+        pass
+    assert supervisor.up >= 1
+    worker = supervisor.borrow()
+    supervisor.give_back(worker)
+    assert supervisor.up >= 1
+
+
+@pytest.mark.usefixtures("no_workers")
+def test_nobody_waits_for_workers_whose_helper_has_gone() -> None:
+    supervisor.prepare((), 2)
+    if supervisor.segments:
+        supervisor._nursery.close()
+    assert not supervisor.coming
