@@ -236,12 +236,18 @@ def test_an_interrupt_while_a_caller_drives_leaves_the_executor_whole(
         threading.Thread(target=os.kill, args=(os.getpid(), signal.SIGINT)).start()
         lead(self, *told)
 
+    def until_called(self: Service) -> None:  # else it drives again once it sees that nobody does
+        self._back = True
+        self._call.acquire()
+        self._back = False
+
+    monkeypatch.setattr(Service, "_stand_back", until_called)
     with alongside.Executor("processes", 1) as executor:
-        for _ in range(20):
+        executor.submit(same, 1).result()
+        while not executor._service._back:  # type: ignore[union-attr]  # it has one by now
             executor.submit(same, 1).result()
         future = executor.submit(held, str(gate))
         monkeypatch.setattr(Service, "_lead", interrupted)
-        monkeypatch.setattr(executor._service, "_back", True)
         with pytest.raises(KeyboardInterrupt):
             future.result()
         monkeypatch.setattr(Service, "_lead", lead)
