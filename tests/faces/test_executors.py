@@ -203,7 +203,7 @@ from alongside.futures import {kind}
 
 def late(number):
     time.sleep(0.3)
-    print("done", number, flush=True)
+    print("done %d\\n" % number, end="", flush=True)  # in one piece: threads print at the same time
 
 
 executor = {kind}(2)
