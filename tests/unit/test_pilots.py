@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from alongside.compose_plan import candidates
 from alongside.core.choose import Facts, Plan, Wishes
 from alongside.runtime.pilot import MEANWHILE, Pilot
+from alongside.runtime.pilot_async import CoroutinePilot
 from alongside.workers.supervisor import supervisor
 
 FACTS = Facts(tasks_seen=5, tasks_left=1000, wall=0.01, cpu=0.01, process_cpu=0.01, gil_held=True, cpus=2)
@@ -49,6 +51,28 @@ def test_what_does_not_need_them_does_not_wait_for_them() -> None:
     plan = pilot.better()
     assert plan is not None
     assert plan.backend == "threads"
+
+
+def test_coroutines_stay_in_their_loop_meanwhile() -> None:
+    async def main() -> Plan | None:
+        pilot = Kept(candidates, Wishes(), Facts(coroutine=True, cpus=2), abs, 1005, coming=lambda name: True)
+        try:
+            while pilot.consider() is None and not pilot.awaiting:
+                pilot._next_look, pilot._seen = 0.0, 5
+            return pilot.plan
+        finally:
+            pilot.close()
+
+    class Kept(CoroutinePilot):
+        def facts(self) -> Facts:
+            return FACTS._replace(coroutine=True, kept=0.01)
+
+        def _weighed(self, facts: Facts) -> Facts:
+            return facts
+
+    plan = asyncio.run(main())
+    assert plan is not None
+    assert (plan.backend, plan.reasons[-1]) == ("asyncio", MEANWHILE)
 
 
 @pytest.fixture

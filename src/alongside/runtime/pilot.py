@@ -129,7 +129,8 @@ class AnyPilot:
         self.awaited = [name for name in self._candidates if self._coming(name)]
         if plan.backend not in self.awaited:
             return plan
-        home = next(name for name, caps in self._candidates.items() if caps.in_caller or caps.in_event_loop)
+        in_loop, able = self._base.coroutine, self._candidates.items()
+        home = next(name for name, caps in able if (caps.in_event_loop if in_loop else caps.in_caller))
         self.plan = plan._replace(backend=home, max_workers=None, slots=1, reasons=(*plan.reasons, MEANWHILE))
         return None
 
