@@ -25,6 +25,26 @@ CAP = 20.0
 
 MARK = "ALONGSIDE_TEST_MARK"
 
+IN_CHILD = """
+import os, sys
+
+
+def in_child(*works):
+    sys.stdout.flush()
+    for work in works:
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                work()
+                status = 0
+            finally:
+                sys.stderr.flush()
+                os._exit(status)
+        assert os.waitpid(pid, 0)[1] == 0, work.__name__
+"""
+"""The beginning of a program: what runs functions in a forked child each, in turn, and fails where one does."""
+
 
 def count(tally: str, task: object) -> None:
     """Note one execution of a task, in a file: it survives whatever happens to the process."""

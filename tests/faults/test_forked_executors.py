@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.support import Program, ok
+from tests.faults.support import IN_CHILD, Program, ok
 
-FORKS = """
+FORKS = (
+    IN_CHILD
+    + """
 import concurrent.futures, os, sys, threading, time
 import alongside
 from alongside.faces import future as futures
@@ -24,21 +26,6 @@ def held(gate):
 
 def square(x):
     return x * x
-
-
-def in_child(*works):
-    sys.stdout.flush()
-    for work in works:
-        pid = os.fork()
-        if pid == 0:
-            status = 1
-            try:
-                work()
-                status = 0
-            finally:
-                sys.stderr.flush()
-                os._exit(status)
-        assert os.waitpid(pid, 0)[1] == 0, work.__name__
 
 
 def says_so(call, *arguments):
@@ -132,6 +119,7 @@ pool.join()
 assert sorted(map(str, callbacks)) == sorted(map(str, [os.getpid(), 5, pooled.get()]))
 print("right")
 """
+)
 
 
 @pytest.mark.parametrize("backend", ["processes", "threads", "asyncio"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.support import Program, ok
+from tests.faults.support import IN_CHILD, Program, ok
 
 LONG = bool(os.environ.get("ALONGSIDE_LONG_TESTS"))
 
@@ -63,7 +63,9 @@ def test_pools_in_a_row_in_a_busy_process(tmp_path: Path) -> None:
         assert ok(program, 280) == "never hung\n"
 
 
-FORKS = """
+FORKS = (
+    IN_CHILD
+    + """
 import os, sys
 import alongside
 
@@ -74,19 +76,6 @@ def task(x):
 
 def check():
     assert alongside.map(task, range(200), backend="processes", max_workers=2) == [x * x for x in range(200)]
-
-
-def in_child(work):
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            work()
-            status = 0
-        finally:
-            sys.stderr.flush()
-            os._exit(status)
-    assert os.waitpid(pid, 0)[1] == 0
 
 
 check()
@@ -105,6 +94,7 @@ check()
 assert ours & set(alongside.map(task, [-1] * 100, backend="processes", max_workers=2)), "the parent's workers survive"
 print("right")
 """
+)
 
 
 def test_a_forked_child_uses_workers_of_its_own(tmp_path: Path) -> None:

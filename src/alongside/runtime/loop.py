@@ -187,9 +187,9 @@ class Stopwatch:
         """Seconds that the tasks left should take; of an input of unknown length as many again as were done."""
         if not self.done:
             return 0.0
-        left = max(self.done, self.source.ahead) if self.source.total is None else self.source.total - self.done
+        left = self.source.left(self.done)
         tasks, wall = self.usual()
-        return left * wall / tasks
+        return (self.done if left is None else left) * wall / tasks
 
     def usual(self) -> tuple[int, float]:
         """Tasks, and the seconds they took, of those that say what the others will take: not the first one where it

@@ -89,6 +89,10 @@ class AnyPilot:
         """Whether workers are about to be there that were not at the last look."""
         return any(map(self._coming, self.awaited))
 
+    def _is_time(self, otherwise: bool) -> bool:
+        """Whether to look: not while workers are awaited, and at once when they are there."""
+        return not self.awaiting if self.awaited else otherwise
+
     def see(self, delivery: Delivery) -> None:
         """Count what has come, and keep one item and its result to weigh."""
         self._seen += len(delivery) if isinstance(delivery, Block) else 1
@@ -157,7 +161,7 @@ class Pilot(AnyPilot):
     def consider(self) -> Plan | None:
         """The plan to move to, when it is time and the facts say so."""
         spent = self._tally().wall
-        if self.awaiting or (spent < self._next_look and not self.awaited) or self._seen == 0:
+        if not self._is_time(spent >= self._next_look) or self._seen == 0:
             return None
         facts = self.facts()
         if facts.left * facts.wall < WORTH:
@@ -273,10 +277,7 @@ class LoopPilot(Pilot):
         return (items[0], None) if items else None
 
     def _left(self, seen: int) -> int | None:
-        source = self._watch.source
-        if source.total is not None:
-            return max(0, source.total - seen)
-        return max(seen, source.ahead) if source.ahead else None
+        return self._watch.source.left(seen)
 
     def _tally(self) -> Tally:
         watch = self._watch

@@ -45,9 +45,7 @@ class CoroutinePilot(AnyPilot):
         if self._watch is None:
             self._watch = LoopWatch()
             self._began = monotonic(), thread_time(), run_delay()
-        if self.awaiting:
-            return None
-        if not self.awaited and (monotonic() - self._began[0] < self._next_look or self._seen < FEW):
+        if not self._is_time(monotonic() - self._began[0] >= self._next_look and self._seen >= FEW):
             return None
         facts = self.facts()
         if facts.left * facts.kept < WORTH or facts.cpus < 2:

@@ -55,6 +55,14 @@ class Source:
         self.put_back(items, ended, error)
         return items
 
+    def left(self, seen: int) -> int | None:
+        """How many items come after the first `seen`; of an input of unknown length, where it is known that some come,
+        at least as many again as have been seen. None where nothing is known.
+        """
+        if self.total is not None:
+            return max(0, self.total - seen)
+        return max(seen, self.ahead) if self.ahead else None
+
     def look_ahead(self, most: int) -> None:
         """Take up to so many items ahead, for about a millisecond, and see how many there are: `ahead` at the least, or
         `total` where that is all. They come again.

@@ -55,8 +55,8 @@ class Watcher:
     had no CPU is not counted: waiting for the GIL is sleep, not that.
 
     `stuck` is asked, in this thread, when the loop has been at one stretch for `STUCK` seconds, and then less and less
-    often; it returns True when nothing is left to watch, None to be asked
-    again soon. `since` tells when the stretch in hand began.
+    often; it returns True when nothing is left to watch, None to be asked again soon. `since` tells when the stretch in
+    hand began.
 
     Costs about 50 µs, of which half is the thread's start and half its end. Why `_thread`: `threading` would wait until
     the thread has started, and that needs the GIL, which a task may hold.
@@ -185,12 +185,10 @@ class Watcher:
 
     def _ask(self) -> bool:
         """Has somebody look at it; again soon if there is no verdict yet, otherwise when it is `AGAIN` times as old."""
-        before = self._asked_at
-        if self.held is not None or self.ended:
-            self._asked_at = time.perf_counter()
+        now = time.perf_counter()
         answer = self._stuck() if self._stuck is not None else False
-        if answer is None:
-            self._asked_at = before
+        if answer is not None and (self.held is not None or self.ended):
+            self._asked_at = now
         return bool(answer)
 
     def _wait_until_stuck(self) -> None:
