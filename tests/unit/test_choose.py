@@ -25,6 +25,11 @@ SMALL = COMPUTING._replace(wall=1e-6, cpu=1e-6, process_cpu=1e-6, tasks_left=100
         (SMALL, "serial", "not worth it"),
         (WAITING._replace(tasks_left=3000, wall=2e-5, cpu=1e-5, gil_held=None), "serial", "not worth it"),
         (RELEASING._replace(tasks_left=3000, wall=2e-5, cpu=2e-5, process_cpu=2e-5), "serial", "not worth it"),
+        (
+            RELEASING._replace(tasks_left=30_000, wall=5e-5, cpu=5e-5, process_cpu=5e-5),
+            "processes",
+            "releases the GIL, too brief for threads to gain by it",
+        ),
         (COMPUTING._replace(tasks_left=0), "serial", "not worth it"),
         (COMPUTING._replace(cpus=1), "serial", "there is one CPU to compute on"),
         (COMPUTING._replace(process_cpu=0.039), "serial", "keeps 3.9 CPUs busy: it is already parallel inside"),

@@ -30,8 +30,8 @@ ANOTHER = 0.2
 """What each further worker costs to start, as a share of the first one, which starts what all are forked from."""
 
 SWITCH = 0.0001
-"""Seconds of waiting that threads do not overlap: to let the GIL go, and to get it back from another one, takes as long
-as opening a file that is in memory."""
+"""Seconds of waiting, or of computing without the GIL, that threads do not overlap: to let the GIL go, and to get it
+back from another one, takes as long as opening a file that is in memory."""
 
 PARALLEL_INSIDE = 1.3
 """CPU seconds of the process per CPU second of the thread from which the function counts as parallel inside."""
@@ -265,6 +265,8 @@ def _nature(facts: Facts) -> str:
         return f"{each} and keeps {cores:.1f} CPUs busy: it is already parallel inside."
     if facts.gil_held is True:
         return f"{each} of computing that holds the GIL, so threads would take turns."
+    if facts.gil_held is False and facts.busy <= SWITCH:
+        return f"{each} of computing that releases the GIL, too brief for threads to gain by it."
     if facts.gil_held is False:
         return f"{each} of computing that releases the GIL, so threads can compute side by side."
     return f"{each} of computing."
