@@ -166,6 +166,7 @@ class World:
         able += [self.remember] if self.rng.random() < 0.3 else []
         able += [self.take] * 2 if self.taken < len(self.delivered) else []
         able += [self.move] if len(self.crews) < 3 else []
+        able += [self.begin_all] if self.flights else []
         self.rng.choice(able)()
 
     def pull(self) -> None:
@@ -309,6 +310,10 @@ class World:
         count = self.rng.randint(1, len(self.delivered) - self.taken)
         self.taken += count
         self.send(ev.Taken(count))
+
+    def begin_all(self) -> None:
+        worker = self.rng.choice(list(self.flights))
+        self.send(ev.Begun(worker, self.rng.choice([0, 2, 100]), self.rng.choice([0.0, 0.005])))
 
     def move(self) -> None:
         crew = random_crew(self.rng, f"crew {len(self.crews)}")

@@ -33,8 +33,10 @@ class Server:
         self.now = 0.0
         self.waiting: deque[tuple[int, int]] = deque()
         self.running: list[tuple[float, int, int, int, float, bool]] = []
+        self.looped = self.told = 0.0
+        """Seconds that its event loop has computed, and how many of them were told of."""
         self.order = count()
-        self.done = self.sent = 0
+        self.done = self.sent = self.failed = 0
         self.numbers = [begin]
         self.tell(ev.Tick())
 
@@ -55,13 +57,26 @@ class Server:
             seconds, ok = self.answer(len(self.running) + 1, self.now)
             heapq.heappush(self.running, (self.now + seconds, next(self.order), place, offset, seconds, ok))
 
+    def open(self, each: float) -> None:
+        """Tell, as a backend does, each time that all that may be have been begun, which takes so long for each."""
+        told = 0
+        while told < self.limit:
+            new, told = self.limit - told, self.limit
+            self.tell(ev.Begun(1, len(self.running), new * each))
+
     def serve(self, until: float) -> None:
         while self.running and self.now < until:
             self.now, _, place, offset, seconds, ok = heapq.heappop(self.running)
             self.done += 1
+            busy, self.told = self.looped - self.told, self.looped
+            self.failed += not ok
             good = [Part(offset, [None], [seconds])] if ok else []
             bad = [] if ok else [Fault(offset, OSError(), seconds)]
-            self.tell(ev.Finished(1, place, good, bad, seconds))
+            self.tell(ev.Finished(1, place, good, bad, seconds, busy=busy))
+
+    def sent_out(self) -> int:
+        """How many tasks have been begun."""
+        return self.done + len(self.running)
 
     @property
     def at_once(self) -> int:
@@ -125,6 +140,70 @@ def test_it_shrinks_when_answers_take_longer_and_comes_back() -> None:
     small = server.at_once
     server.serve(until=45.0)
     assert server.at_once > small
+
+
+@pytest.mark.parametrize(("each", "number"), [(5e-6, 1000), (50e-6, 400), (150e-6, 100), (0.01, 100)])
+def test_before_any_answer_as_many_are_begun_as_take_next_to_nothing(each: float, number: int) -> None:
+    server = Server(with_room_for(10_000), begin=100)
+    server.open(each)
+    assert server.numbers[-1] == number
+    assert len(server.running) == number
+    assert server.now == 0.0
+
+
+def test_tasks_that_do_not_wait_open_nothing() -> None:
+    server = Server(with_room_for(10_000), begin=100)
+    server.tell(ev.Begun(1, under_way=3, seconds=0.0001))
+    assert server.numbers == [100]
+
+
+def test_once_there_are_answers_only_they_count() -> None:
+    server = Server(with_room_for(10_000), begin=100)
+    server.serve(until=0.001)
+    server.tell(ev.Begun(1, under_way=100, seconds=0.0001))
+    assert server.numbers == [100]
+
+
+def test_a_number_above_the_cap_is_never_begun() -> None:
+    server = Server(with_room_for(10_000), begin=100, most=300)
+    server.open(1e-6)
+    assert server.numbers == [100, 200, 300]
+
+
+def test_each_round_of_answers_doubles_it() -> None:
+    server = Server(with_room_for(10_000), begin=100)
+    server.serve(until=0.0201)
+    assert server.numbers == [100, 200]
+    server.serve(until=0.0401)
+    assert server.numbers == [100, 200, 400]
+
+
+def test_it_does_not_grow_where_the_event_loop_has_no_rest() -> None:
+    """What computes 50 µs in its loop: 400 of them keep it at work all the time."""
+    server = Server(with_room_for(10_000), begin=100)
+
+    def computing(at_once: int, now: float) -> tuple[float, bool]:
+        server.looped = 5e-5 * server.sent_out()
+        return 0.02, True
+
+    server.answer = computing
+    server.serve(until=0.3)
+    assert max(server.numbers) <= 800
+    assert server.coordinator.growth is not None
+    assert "the event loop had no rest" in server.coordinator.growth.story
+
+
+@pytest.mark.parametrize("begin", [100, 1000])
+def test_a_server_that_refuses_from_the_start_soon_has_fewer(begin: int) -> None:
+    def answer(at_once: int, now: float) -> tuple[float, bool]:
+        return (0.02, True) if at_once <= 60 else (0.001, False)
+
+    server = Server(answer, begin=begin)
+    server.serve(until=0.5)
+    assert server.at_once <= 75
+    failed_from_then_on = server.failed
+    server.serve(until=3.0)
+    assert server.failed - failed_from_then_on < 0.1 * server.done
 
 
 def test_it_is_halved_when_tasks_begin_to_fail() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from alongside.backends.threads import ThreadsBackend
-from alongside.core.events import Finished, Lost
+from alongside.core.events import Begun, Finished, Lost, Returned
 from alongside.core.model import Batch, Job
 from alongside.exceptions import TaskTimeout
 from alongside.workers.gathering import Gathering
@@ -231,6 +231,37 @@ def test_a_worker_that_is_killed_is_replaced() -> None:
         (finished,) = _first(backend)
         assert type(finished) is Finished
         assert (finished.worker, finished.batch) == (2, 2)
+    finally:
+        gate.set()
+        backend.close()
+
+
+def test_it_is_told_when_all_threads_have_begun_and_what_waits_can_be_had_back() -> None:
+    gate = threading.Event()
+
+    def wait(item: int) -> int:
+        gate.wait(PATIENCE)
+        return item
+
+    backend = ThreadsBackend(3)
+    backend.open(Job(wait))
+    try:
+        backend.hire(1)
+        backend.dispatch(1, Batch(1, 0, list(range(10))))
+        (begun,) = _first(backend)
+        assert type(begun) is Begun
+        assert 0 < begun.under_way <= 3
+        assert begun.seconds > 0.0
+        while backend._pool.under_way < 3:
+            assert not backend.wait(0.01)
+        backend.recall(1)
+        (returned,) = _first(backend)
+        assert returned == Returned(1, [(1, 3, 10)])
+        gate.set()
+        found: list[int] = []
+        while len(found) < 3:
+            found += [value for event in _first(backend) for part in event.parts for value in part.values]
+        assert sorted(found) == [0, 1, 2]
     finally:
         gate.set()
         backend.close()

@@ -8,8 +8,9 @@ backend too, and that import costs 40 ms.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from time import thread_time
 
-from alongside.core.events import Blocked, Crew, Event, Lost, Unfit
+from alongside.core.events import Begun, Blocked, Crew, Event, Lost, Returned, Unfit
 from alongside.core.lanes import SLOTS
 from alongside.core.model import Batch, Death, Job, Running
 from alongside.core.ports import Capabilities
@@ -41,7 +42,7 @@ class AsyncioBackend:
         self._limit = max_workers or SLOTS
 
     def crew(self) -> Crew:
-        return Crew(1, slots=max(self._limit, 2), watches_timeout=True, name=self.name)
+        return Crew(1, slots=max(self._limit, 2), watches_timeout=True, recalls=True, name=self.name)
 
     def open(self, job: Job) -> None:
         from alongside.workers.loopwatch import LoopWatch
@@ -50,7 +51,11 @@ class AsyncioBackend:
         self._job = job
         self._events: list[Event] = []
         self._worker = 0
-        self._slots = Slots(job, self._limit) if job.coroutine else _Threads(job, self._limit, self._unfit)
+        self._computed = thread_time()
+        if job.coroutine:
+            self._slots = Slots(job, self._limit, begun=self._begun)
+        else:
+            self._slots = _Threads(job, self._limit, self._unfit)
         self._watch = LoopWatch(self._kept) if job.coroutine else None
 
     def hire(self, worker: int) -> None:
@@ -67,6 +72,9 @@ class AsyncioBackend:
 
     def resize(self, worker: int, slots: int) -> None:
         self._slots.resize(slots)
+
+    def recall(self, worker: int) -> None:
+        self._slots.recall()
 
     def kill(self, worker: int) -> None:
         self._slots.cancel()
@@ -88,13 +96,23 @@ class AsyncioBackend:
     async def wait_async(self, timeout: float | None) -> Sequence[Event]:
         await self._slots.sleep(timeout)
         events, self._events = self._events, []
-        return [*events, *self._slots.finished(self._worker)]
+        finished: list[Event] = [*self._slots.finished(self._worker)]
+        if finished:
+            computed, self._computed = self._computed, thread_time()
+            finished[0] = finished[0]._replace(busy=self._computed - computed)  # type: ignore[call-arg]
+        if stretches := self._slots.returned():
+            finished.append(Returned(self._worker, stretches))
+        return [*events, *finished]
 
     def wake(self) -> None:
         self._slots.wake()
 
     def close(self) -> None:
         raise NotImplementedError("this backend lives in an event loop: use close_async")
+
+    def _begun(self, under_way: int, seconds: float) -> None:
+        self._events.append(Begun(self._worker, under_way, seconds))
+        self.wake()
 
     def _kept(self, place: Place, seconds: float) -> None:
         self._events.append(Blocked(self._worker, *place, seconds))
@@ -124,6 +142,7 @@ class _Threads:
         self._bell = asyncio.Event()
         self._pool = ThreadPool(job, limit, self.wake, unfit)
         self.add, self.resize, self.finished = self._pool.add, self._pool.resize, self._pool.finished
+        self.recall, self.returned = self._pool.recall, self._pool.returned
         self.cancel = self._pool.let_go
 
     def wake(self) -> None:

@@ -7,9 +7,10 @@ cannot end: a thread whose task is overdue is let go (its late result is dropped
 from __future__ import annotations
 
 import _queue as queue  # not `queue`: a file of that name may lie in the folder of a script
+import time
 from collections.abc import Mapping, Sequence
 
-from alongside.core.events import Crew, Event, Lost, Unfit
+from alongside.core.events import Begun, Crew, Event, Lost, Returned, Unfit
 from alongside.core.model import Batch, Death, Job, Running
 from alongside.core.ports import Capabilities
 from alongside.workers.accounts import own_busy_seconds
@@ -41,7 +42,7 @@ class ThreadsBackend:
 
     def crew(self) -> Crew:
         slots = self._limit
-        return Crew(1, 2, slots, TARGET, watches_timeout=True, counts_tasks=True, name=self.name)
+        return Crew(1, 2, slots, TARGET, watches_timeout=True, counts_tasks=True, recalls=True, name=self.name)
 
     def open(self, job: Job) -> None:
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
@@ -58,6 +59,9 @@ class ThreadsBackend:
     def resize(self, worker: int, slots: int) -> None:
         self._pool.resize(slots)
         self.wake()  # more threads may be wanted
+
+    def recall(self, worker: int) -> None:
+        self._pool.recall()
 
     def kill(self, worker: int) -> None:
         self._pool.let_go()
@@ -79,12 +83,21 @@ class ThreadsBackend:
         return {}
 
     def wait(self, timeout: float | None) -> Sequence[Event]:
-        self._pool.staff()
-        events = self._told(self._pool.patience(timeout))
+        begun = self._begun()
+        events = self._told(0.0 if begun else self._pool.patience(timeout))
         if self._pool.backed_up:
             events += self._told(GATHER)
         self._pool.expire()
-        return [*events, *self._pool.finished(self._worker)]
+        returned = self._pool.returned()
+        events += [*self._pool.finished(self._worker), *begun]
+        return [*events, Returned(self._worker, returned)] if returned else events
+
+    def _begun(self) -> list[Event]:
+        """Start the threads that are wanted; what is to be told when all there may be have been started."""
+        began = time.monotonic()
+        if self._pool.staff() and not self._pool.may_grow:
+            return [Begun(self._worker, self._pool.under_way, time.monotonic() - began)]
+        return []
 
     def wake(self) -> None:
         self._events.put(None)

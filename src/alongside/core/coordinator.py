@@ -226,7 +226,7 @@ class Coordinator:
         self._roster.line_up(worker)
 
     def _on_moved(self, event: ev.Moved) -> None:
-        self._dealer.move(event.crew, event.after)
+        self._commands += self._dealer.move(event.crew, event.after)
 
     # ----------------------------------------------------------------------------------------- outcomes of tasks
 
@@ -386,6 +386,7 @@ _HANDLERS: dict[type, Callable[..., None]] = {
     ev.InputArrived: Coordinator._on_input,
     ev.InputEnded: Coordinator._on_input_end,
     ev.Finished: Coordinator._on_finished,
+    ev.Begun: lambda coordinator, event: coordinator._commands.extend(coordinator._dealer.begun(event)),
     ev.Lost: Coordinator._on_lost,
     ev.Unfit: Coordinator._on_unfit,
     ev.Observed: Coordinator._on_observed,

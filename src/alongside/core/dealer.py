@@ -41,14 +41,27 @@ class Dealer:
         """What finds how many run side by side, where that is to be found."""
         self._set_reserve()
 
-    def move(self, crew: ev.Crew, after: bool) -> None:
-        """From here on, deal to this crew; what is known of the tasks stays known."""
+    def move(self, crew: ev.Crew, after: bool) -> list[ev.Command]:
+        """From here on, deal to this crew; what is known of the tasks stays known, and what the old one has not begun
+        is to be had back where it can be."""
         known = self._sizer.per_task
         self._roster.enlist(crew, after)
         self._sizer = Sizer(crew.target_seconds, self._policy.batch_size, crew.most)
         self._sizer.per_task = known
         self.growth = _growth(crew)
         self._set_reserve()
+        return [ev.Recall(worker.id) for worker in self._roster.left_behind()]
+
+    def begun(self, event: ev.Begun) -> list[ev.Command]:
+        """A worker has begun as many tasks as it may; whether it may begin more before any of them is done."""
+        worker, growth = self._roster.get(event.worker), self.growth
+        if growth is None or worker is None or worker.crew is not self._roster.crew:
+            return []
+        if not growth.begun(event.under_way, event.seconds):
+            return []
+        self._set_reserve()
+        self._roster.line_up(worker)
+        return [ev.Resize(worker.id, growth.at_once)]
 
     def learn(self, worker: Worker, event: ev.Finished, count: int, now: float) -> list[ev.Command]:
         """So many tasks have come back from a worker; what is to be done about it."""
@@ -56,7 +69,7 @@ class Dealer:
         self._heard_at = now
         changed: list[ev.Command] = []
         growth = self.growth if worker.crew is self._roster.crew else None
-        if growth and growth.learn(count, len(event.faults), event.seconds, now, worker.load + count):
+        if growth and growth.learn(count, len(event.faults), event.seconds, now, worker.load + count, event.busy):
             changed.append(ev.Resize(worker.id, growth.at_once))
         if self._roster.crew.slots > 1:
             self._set_reserve()

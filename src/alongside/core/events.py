@@ -33,7 +33,8 @@ class InputEnded(NamedTuple):
 class Finished(NamedTuple):
     """Some (or all) tasks of a batch are done.
 
-    `seconds` is the time the worker spent on them altogether, `nbytes` what was sent there and back for them.
+    `seconds` is the time the worker spent on them altogether, `nbytes` what was sent there and back for them. `busy`:
+    of a worker that is an event loop, the seconds that it has computed since it last told of something.
     """
 
     worker: int
@@ -42,6 +43,18 @@ class Finished(NamedTuple):
     faults: Sequence[Fault] = ()
     seconds: float = 0.0
     nbytes: int = 0
+    busy: float = 0.0
+
+
+class Begun(NamedTuple):
+    """A worker of many slots has begun as many tasks as it may, of which so many are `under_way` now.
+
+    `seconds`: what it took to begin those that came after the last such event.
+    """
+
+    worker: int
+    under_way: int
+    seconds: float
 
 
 class Lost(NamedTuple):
@@ -144,6 +157,7 @@ Event = (
     InputArrived
     | InputEnded
     | Finished
+    | Begun
     | Lost
     | Unfit
     | Observed

@@ -185,6 +185,14 @@ class Roster:
         """Whether the crew may have one more."""
         return self._present < self.crew.max_workers and not (self._after and self._draining())
 
+    def left_behind(self) -> list[Worker]:
+        """Workers of another crew that may hold what they have not begun, and are asked for it from here on."""
+        found = [w for w in self if w.crew is not self.crew and w.crew.recalls and w.load > 1 and not w.recalled]
+        found = [worker for worker in found if worker.condemned is None]
+        for worker in found:
+            worker.recalled = True
+        return found
+
     def _draining(self) -> bool:
         """Whether workers of an old crew still have something in hand."""
         return any(worker.crew is not self.crew and worker.flights for worker in self)

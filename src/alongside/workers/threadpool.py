@@ -12,7 +12,7 @@ import contextvars
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from alongside.core.events import Finished
 from alongside.core.model import Batch, Fault, Job
@@ -72,6 +72,7 @@ class ThreadPool:
         self._lock = threading.Lock()
         self._starting = threading.Lock()
         self._todo: deque[Unbegun] = deque()
+        self._returned: list[tuple[int, int, int]] = []
         self._waiting = self._idle = self._count = 0
         self._each = self._harvested = 0.0
         self._rung = False
@@ -101,15 +102,47 @@ class ThreadPool:
             self.limit = limit
             self._wake(self._idle)
 
-    def staff(self) -> None:
-        """Start threads while work waits for one. A start takes long enough for the one before to show what it does."""
+    def recall(self) -> None:
+        """Give up what no thread has begun: `returned` has it, and the bell is rung."""
+        for thread in list(self._threads.values()):
+            if thread.hoards:
+                with self._lock:
+                    self._add(thread.span.shed(), self._todo.appendleft)
+        with self._lock:
+            self._returned += [(stretch.batch, stretch.first, stretch.end) for stretch in self._todo]
+            self._todo.clear()
+            self._waiting = 0
+        self.ring()
+
+    def returned(self) -> Sequence[tuple[int, int, int]]:
+        """What was given up since the last time: of each batch, from which offset to before which."""
+        with self._lock:
+            returned, self._returned = self._returned, []
+        return returned
+
+    def staff(self) -> int:
+        """Start threads while work waits for one; how many. A start takes long enough for the one before to show what
+        it does.
+        """
+        before = self._count
         while self.understaffed:
             self._start_one()
+        return self._count - before
 
     @property
     def understaffed(self) -> bool:
         """Whether work waits though one more thread may be started."""
-        return self._waiting > self._idle and len(self._threads) < self.limit
+        return self._waiting > self._idle and self.may_grow
+
+    @property
+    def may_grow(self) -> bool:
+        """Whether one more thread may be started."""
+        return len(self._threads) < self.limit
+
+    @property
+    def under_way(self) -> int:
+        """How many threads have a task in hand."""
+        return sum(1 for thread in list(self._threads.values()) if thread.page[OFFSET])
 
     @property
     def backed_up(self) -> bool:
