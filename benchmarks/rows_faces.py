@@ -95,7 +95,7 @@ def thread_submits(scale: Scale) -> Row:
 
 
 def joblib_small(scale: Scale) -> Row:
-    """Bound by joblib itself: it makes a tuple per task, and looks for results every 10 ms."""
+    """Bound by joblib itself, which makes a tuple per task; under loky it looks for results every 10 ms."""
     count = scale.many // 50
     return _row(
         f"joblib.Parallel(2) over {count:,} no-op tasks, warm, per task",
@@ -108,7 +108,7 @@ def joblib_small(scale: Scale) -> Row:
 
 
 def joblib_arrays(scale: Scale) -> Row:
-    """Bound by reading the array, and by joblib's look for results every 10 ms."""
+    """Bound by reading the array; under loky joblib looks for results every 10 ms."""
     numpy = library("numpy")
     array, count = numpy.arange(1_000_000, dtype=float), 40
     return _row(

@@ -5,6 +5,9 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
+import threading
+import time
+import types
 import warnings
 from pathlib import Path
 from typing import Any
@@ -125,6 +128,72 @@ def test_batches_grow_where_tasks_are_brief() -> None:
     with joblib.Parallel(n_jobs=2, backend="alongside") as parallel:
         assert parallel(joblib.delayed(square)(x) for x in range(5000)) == [x * x for x in range(5000)]
         assert parallel._backend.compute_batch_size() > 1
+
+
+def test_whoever_wants_a_list_does_not_wait_for_joblibs_next_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    def sleep(seconds: float) -> None:
+        raise AssertionError(f"joblib slept for {seconds} s, though all results were there")
+
+    monkeypatch.setattr(joblib.parallel, "time", types.SimpleNamespace(time=time.time, sleep=sleep))
+    assert squares(range(4)) == [0, 1, 4, 9]
+    assert squares(range(50)) == [x * x for x in range(50)]
+
+
+def asleep(x: int) -> int:
+    time.sleep(600)
+    return x
+
+
+@pytest.mark.parametrize("batch_size", ["auto", 1])
+def test_what_the_input_raises_does_not_wait_for_the_tasks_that_run(batch_size: Any) -> None:
+    def noted() -> Any:
+        yield joblib.delayed(asleep)(0)
+        for number in range(3):
+            yield joblib.delayed(square)(number)
+        raise LookupError("no more of these")
+
+    with pytest.raises(LookupError, match="no more of these"):
+        joblib.Parallel(n_jobs=2, backend="alongside", batch_size=batch_size)(noted())
+
+
+def refuse() -> None:
+    raise RuntimeError("no licence")
+
+
+def test_what_cannot_be_sent_any_more_fails_as_what_was_sent(caplog: pytest.LogCaptureFixture) -> None:
+    refusing = joblib.parallel_config("alongside", n_jobs=2, initializer=refuse)
+    with refusing, pytest.raises(RuntimeError, match="licence"):
+        joblib.Parallel(pre_dispatch="all", batch_size=1)(joblib.delayed(square)(x) for x in range(50))
+    assert caplog.records == []
+
+
+def test_options_of_a_parallel_hold_after_a_call_that_failed(tmp_path: Path) -> None:
+    with joblib.Parallel(n_jobs=2, backend="alongside", batch_size=1, retries=1, backoff=0.001) as parallel:
+        with pytest.raises(ZeroDivisionError):
+            parallel(joblib.delayed(divmod)(1, 0) for _ in range(4))
+        done = parallel(joblib.delayed(die_once)(str(tmp_path / "died"), x) for x in range(20))
+    assert done == [x * x for x in range(20)]
+
+
+def test_a_flow_tells_when_all_was_told() -> None:
+    flow, ended = Flow(most=1, ahead=None), threading.Event()
+
+    def wait() -> None:
+        flow.wait_for_all(lambda: False)
+        ended.set()
+
+    for _ in range(2):
+        flow.pass_on(lambda: None)
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    flow.done(None)
+    flow.told(lambda: False)
+    assert not ended.is_set(), "joblib has not heard of the second"
+    flow.done(None)
+    flow.told(lambda: False)
+    waiting.join()
+    flow.pass_on(lambda: None)
+    flow.wait_for_all(lambda: True)
 
 
 def test_what_is_held_back_is_sent_in_order_when_there_is_room() -> None:

@@ -10,7 +10,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import BrokenExecutor, Future
 from contextlib import contextmanager
 from typing import Any
 
@@ -50,6 +50,7 @@ class AlongsideBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[
         self._workers: Executor | None = None
         self._flow = Flow(0, None)
         self._threads: int | None = None
+        self._given: dict[str, Any] = {}
         self.parallel: Any = None
 
     @property
@@ -78,6 +79,7 @@ class AlongsideBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[
         self.parallel = parallel
         self._threads = self._inner_threads(n_jobs)
         self._flow = Flow(2 * n_jobs, 4 * n_jobs if parallel.return_generator else None)
+        self._given = given
         options = {name: value for name, value in given.items() if name in Options.__slots__}
         self._workers = Executor(**{"backend": "processes", **self._options, **options, "max_workers": n_jobs})
         return n_jobs
@@ -85,6 +87,13 @@ class AlongsideBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[
     def submit(self, batch: Callable[[], list[Any]], callback: Callable[[Future[Any]], object] | None = None) -> None:
         """Have a batch run, and `callback` told; later, where too many results wait for their reader already."""
         self._flow.pass_on(lambda: self._send(batch, callback))
+
+    @contextmanager
+    def retrieval_context(self) -> Iterator[None]:
+        """Around joblib's looking for results, every 10 ms. Whoever is to get a list begins when all of it is there."""
+        if not self.parallel.return_generator and self.parallel.timeout is None:
+            self._flow.wait_for_all(self._aborting)
+        yield
 
     def retrieve_result_callback(self, future: Future[list[Any]]) -> Any:
         """A batch's results, or what it raised."""
@@ -104,14 +113,28 @@ class AlongsideBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[
         if workers is not None:
             workers.kill_workers()
         if ensure_ready:
-            self.configure(n_jobs=self.parallel.n_jobs, parallel=self.parallel)
+            self.configure(n_jobs=self.parallel.n_jobs, parallel=self.parallel, **self._given)
 
     def _send(self, batch: Callable[[], list[Any]], callback: Callable[[Future[Any]], object] | None) -> None:
-        assert self._workers is not None
-        future = self._workers.submit(run_batch, batch, self._threads)
+        future = self._submitted(batch)
         future.add_done_callback(self._flow.done)
         if callback is not None:
             future.add_done_callback(callback)
+        future.add_done_callback(lambda _: self._flow.told(self._aborting))
+
+    def _submitted(self, batch: Callable[[], list[Any]]) -> Future[Any]:
+        """The batch as a future. Where it cannot be sent any more, that is what it comes to: joblib is told so."""
+        assert self._workers is not None, "batches are sent between `configure` and `terminate`"
+        try:
+            return self._workers.submit(run_batch, batch, self._threads)
+        except BrokenExecutor as error:
+            failed: Future[Any] = Future()
+            failed.set_exception(error.__cause__ or error)
+            return failed
+
+    def _aborting(self) -> bool:
+        """Whether joblib wants no more of the call. Where a joblib does not say, it is left to look for itself."""
+        return bool(getattr(self.parallel, "_aborting", True))
 
     def _inner_threads(self, n_jobs: int) -> int | None:
         """How many threads a library may use inside a task; None: as it is in a worker, one, or as the user has set."""
@@ -138,11 +161,15 @@ class Flow:
         self._running = 0
         self._unread = 0
         self._held: deque[Callable[[], None]] = deque()
+        self._untold = 0
+        """Batches of whose outcome joblib has not heard."""
         self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
 
     def pass_on(self, send: Callable[[], None]) -> None:
         """Send now, or when there is room."""
         with self._lock:
+            self._untold += 1
             self._held.append(send)
         self._send()
 
@@ -151,6 +178,18 @@ class Flow:
         with self._lock:
             self._running -= 1
         self._send()
+
+    def told(self, over: Callable[[], bool]) -> None:
+        """joblib has heard of a batch, and has sent the next ones, if there are any and it is not `over`."""
+        with self._lock:
+            self._untold -= 1
+            if not self._untold or over():
+                self._changed.notify_all()
+
+    def wait_for_all(self, over: Callable[[], bool]) -> None:
+        """Return when joblib has heard of every batch, or it is `over`."""
+        with self._lock:
+            self._changed.wait_for(lambda: not self._untold or over())
 
     def counted(self, results: list[Any]) -> Any:
         """The results, counted as waiting until somebody begins to read them."""
