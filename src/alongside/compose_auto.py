@@ -8,7 +8,8 @@ from __future__ import annotations
 from alongside.compose import lazily
 from alongside.compose_plan import base_facts, candidates, coming
 from alongside.composition import Composition
-from alongside.core.choose import Facts, Plan
+from alongside.core.choose import Facts, Plan, computes
+from alongside.core.events import Reserved
 from alongside.core.options import Options
 from alongside.runtime import machine
 from alongside.runtime.interrupts import shielded
@@ -51,6 +52,7 @@ class Engaged:
     def __init__(self, opening: Opening, plan: Plan, deliver: Any, eager: bool) -> None:
         self._deliver = deliver
         self._handed_over = False
+        self._computes = computes(opening.pilot.weighed)
         self._eager = eager
         with shielded():
             self._made = Composition(
@@ -73,6 +75,7 @@ class Engaged:
         self._may_come_home(False)
         driver = self._made.driver
         driver.open()
+        driver.feed(Reserved(self._taken_by_loop()))
         while driver.finish is None and not self._handed_over:
             driver.step()
             self._made.consider()
@@ -95,7 +98,7 @@ class Engaged:
 
     def values(self, results: list[Any]) -> list[Any]:
         """Run to the end; the loop's results and those of the rest."""
-        self._made.teacher.arrive()
+        self._arrive()
         self._made.drive()
         self._made.conclude()
         results.extend(self._deliver.taken())
@@ -103,8 +106,17 @@ class Engaged:
 
     def stream(self) -> Lazy:
         """The results of the rest, as they are taken."""
-        self._made.teacher.arrive()
+        self._arrive()
         return lazily(self._made, self._deliver)
+
+    def _arrive(self) -> None:
+        """In the caller's thread, which computes nothing else any more."""
+        self._made.teacher.arrive()
+        self._made.driver.feed(Reserved(0))
+
+    def _taken_by_loop(self) -> int:
+        """CPUs that the loop's own task takes from the workers, where they have one each."""
+        return 1 if self._computes and self._made.plan.max_workers == machine.cpu_count() else 0
 
     def _may_come_home(self, may: bool) -> None:
         """Home is the caller's thread."""

@@ -165,6 +165,7 @@ class World:
         able += [self.observe] * 2 if self.policy.timeout or self.policy.memory_limit else []
         able += [self.remember] if self.rng.random() < 0.3 else []
         able += [self.take] * 2 if self.taken < len(self.delivered) else []
+        able += [self.reserve] if self.rng.random() < 0.1 else []
         able += [self.move] if len(self.crews) < 3 else []
         able += [self.begin_all] if self.flights else []
         self.rng.choice(able)()
@@ -319,6 +320,9 @@ class World:
         crew = random_crew(self.rng, f"crew {len(self.crews)}")
         self.crews[crew.name] = crew
         self.send(ev.Moved(crew))
+
+    def reserve(self) -> None:
+        self.send(ev.Reserved(self.rng.randint(0, 3)))
 
     # ---------------------------------------------------------------------------------------------------- the end
 

@@ -15,12 +15,13 @@ TASKS = 100_000
 class Crowd:
     """A run of many tasks with up to 32 workers on two CPUs, and the batches that were sent."""
 
-    def __init__(self, max_workers: int = 32, cpus: int = 2) -> None:
+    def __init__(self, max_workers: int = 32, cpus: int = 2, reserved: int = 0) -> None:
         crew = ev.Crew(max_workers, depth=2, cpus=cpus, recalls=True)
         self.coordinator = Coordinator(Policy(total=TASKS), crew)
         self.batches: list[ev.Dispatch] = []
         self.hired = 0
         self.tell(ev.Tick(), 0.0)
+        self.tell(ev.Reserved(reserved), 0.0)
         self.tell(ev.InputArrived(range(TASKS)), 0.0)
 
     def tell(self, event: ev.Event, now: float) -> None:
@@ -89,3 +90,11 @@ def test_where_nobody_counted_the_cpus_only_the_pace_is_kept() -> None:
     for turn in range(40):
         crowd.answer(1e-6, now=turn * 0.001)
     assert crowd.hired == 32
+
+
+@pytest.mark.parametrize(("cpus", "reserved", "hired"), [(2, 1, 1), (1, 1, 1), (4, 1, 3)])
+def test_while_the_caller_computes_beside_them_one_fewer_is_hired(cpus: int, reserved: int, hired: int) -> None:
+    crowd = Crowd(max_workers=cpus, cpus=cpus, reserved=reserved)
+    assert crowd.hired == hired
+    crowd.tell(ev.Reserved(0), 0.1)
+    assert crowd.hired == cpus, "now it computes no more"

@@ -200,6 +200,11 @@ def _waits(facts: Facts) -> bool:
     return facts.waiting > 0.5 * facts.wall or facts.coroutine
 
 
+def computes(facts: Facts) -> bool:
+    """Whether a task keeps a CPU busy for most of its time."""
+    return not _waits(facts)
+
+
 def why_not(facts: Facts, caps: Capabilities, wishes: Wishes) -> str:
     """Why a backend cannot be taken at all; empty if it can."""
     if caps.runs_coroutines_together and not facts.coroutine:

@@ -392,6 +392,7 @@ _HANDLERS: dict[type, Callable[..., None]] = {
     ev.Observed: Coordinator._on_observed,
     ev.Taken: Coordinator._on_taken,
     ev.Moved: Coordinator._on_moved,
+    ev.Reserved: lambda coordinator, event: coordinator._roster.reserve(event.cpus),
     ev.Memory: Coordinator._on_memory,
     ev.Adopted: Coordinator._on_adopted,
     ev.Blocked: lambda coordinator, event: None,

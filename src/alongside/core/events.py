@@ -121,6 +121,13 @@ class Moved(NamedTuple):
     after: bool = False
 
 
+class Reserved(NamedTuple):
+    """So many of the CPUs are the caller's, who computes a task beside the workers: as many of them wait until it is 0
+    again. One works in any case."""
+
+    cpus: int
+
+
 class Adopted(NamedTuple):
     """A worker was sent this task before the coordinator was asked, at the place it had named (`open_place`)."""
 
@@ -164,6 +171,7 @@ Event = (
     | Said
     | Taken
     | Moved
+    | Reserved
     | Memory
     | Adopted
     | Returned

@@ -127,6 +127,7 @@ class Roster:
         self._hired = self._present = 0
         """How many were hired in all, and how many of the present crew are in service."""
         self.crew, self._after = crew, False
+        self._reserved = 0
         self.enough = crew.slots
         """Tasks in hand from which a worker of many slots is not sent more."""
 
@@ -183,7 +184,8 @@ class Roster:
     @property
     def may_hire(self) -> bool:
         """Whether the crew may have one more."""
-        return self._present < self.crew.max_workers and not (self._after and self._draining())
+        places = max(1, self.crew.max_workers - self._reserved)
+        return self._present < places and not (self._after and self._draining())
 
     def left_behind(self) -> list[Worker]:
         """Workers of another crew that may hold what they have not begun, and are asked for it from here on."""
@@ -205,6 +207,10 @@ class Roster:
         self._present += 1
         worker = self._workers[self._hired] = Worker(self._hired, self.crew)
         return worker
+
+    def reserve(self, cpus: int) -> None:
+        """Until further notice so many of the crew's places are left empty; one is not."""
+        self._reserved = cpus
 
     def get(self, number: int) -> Worker | None:
         """The worker of that number, while it is in service."""
