@@ -7,6 +7,8 @@ is composed in `alongside.compose`, loaded when it is needed.
 
 from __future__ import annotations
 
+from sys import modules
+
 from alongside.runtime.callables import is_coroutine_function
 from alongside.runtime.lazy import Lazy, Stretches
 from alongside.runtime.opening import Opening
@@ -41,7 +43,7 @@ def map(fn: Callable[..., Any], *iterables: Iterable[Any], **options: Any) -> li
 
         return compose.values(fn, iterables, options)
     results: list[Any] = []
-    opening = Opening(fn, iterables, _pilot, _engage, _get_all_ahead, _stays, eager=True)
+    opening = Opening(fn, iterables, _pilot, _engage, _get_all_ahead, _stays, _at_once, eager=True)
     try:
         while not opening.watch.ended:
             taken_over = opening.stretch(results)
@@ -75,7 +77,7 @@ def imap(fn: Callable[..., Any], *iterables: Iterable[Any], ordered: bool = True
 
 
 def _imap_auto(fn: Callable[..., Any], iterables: tuple[Iterable[Any], ...]) -> Lazy:
-    loop = Stretches(Opening(fn, iterables, _pilot, _engage_lazily, _get_all_ahead, _stays))
+    loop = Stretches(Opening(fn, iterables, _pilot, _engage_lazily, _get_all_ahead, _stays, _at_once))
     return Lazy(loop.values(), loop.plan)
 
 
@@ -198,6 +200,14 @@ def _pilot(opening: Opening) -> Any:
     from alongside import compose_auto
 
     return compose_auto.pilot(opening)
+
+
+def _at_once(opening: Opening) -> Any:
+    if "alongside.runtime.known" not in modules:  # then nothing is
+        return None
+    from alongside import compose_auto
+
+    return compose_auto.at_once(opening)
 
 
 def _engage(opening: Opening, plan: Any) -> Any:

@@ -6,15 +6,17 @@ Owns the run that is put together after a loop, or beside one that is stuck in a
 from __future__ import annotations
 
 from alongside.compose import lazily
-from alongside.compose_plan import base_facts, candidates, coming
+from alongside.compose_plan import base_facts, candidates, coming, known_plan
 from alongside.composition import Composition
 from alongside.core.choose import Facts, Plan, computes
 from alongside.core.events import Reserved
 from alongside.core.options import Options
 from alongside.runtime import machine
 from alongside.runtime.interrupts import shielded
+from alongside.runtime.known import recall
 from alongside.runtime.opening import Opening
-from alongside.runtime.pilot import LoopPilot
+from alongside.runtime.pilot import STRAIGHT
+from alongside.runtime.pilot_loop import LoopPilot
 from alongside.runtime.results import Values
 from alongside.runtime.stream import Inbox
 from alongside.runtime.teaching import Teacher
@@ -29,6 +31,16 @@ if TYPE_CHECKING:
 def pilot(opening: Opening) -> LoopPilot:
     """Who weighs the facts of this loop."""
     return LoopPilot(candidates, base_facts(machine.cpu_count()), opening.fn, opening.watch, coming)
+
+
+def at_once(opening: Opening) -> Plan | None:
+    """The plan to begin with, where an earlier call has shown what the function takes."""
+    facts = recall(opening.fn)
+    if facts is None or facts.wall < STRAIGHT:
+        return None
+    opening.look_ahead()
+    opening.pilot = pilot(opening)
+    return known_plan(opening.pilot, facts, opening.source.peek, opening.get_ahead)
 
 
 def engage(opening: Opening, plan: Plan) -> Engaged:

@@ -6,7 +6,7 @@ Owns the candidates of a run, and the fitting of a plan to the memory there is. 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from alongside import backends
 from alongside.core.choose import Facts, Plan
@@ -14,6 +14,11 @@ from alongside.core.ports import Capabilities
 from alongside.runtime import calibration
 from alongside.runtime.fitting import fitted_to_memory
 from alongside.runtime.opening import within_an_import
+from alongside.runtime.pilot import Pilot
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def candidates() -> Mapping[str, Capabilities]:
@@ -26,6 +31,24 @@ def coming(name: str) -> bool:
     """Whether workers of that backend are being made ahead, and are not there yet."""
     check = getattr(backends.find(name), "coming", None)
     return check is not None and check()
+
+
+def known_plan(
+    pilot: Pilot, known: Facts, peek: Callable[[], Sequence[Any]], prepare: Callable[[], None]
+) -> Plan | None:
+    """The plan to begin with, by what an earlier call has shown; None for a loop. Where the workers have to be started
+    first they are, and the loop goes on until they are there."""
+    plan = pilot.at_once(known, peek)
+    if plan is None or _there(plan.backend):
+        return plan
+    prepare()
+    return pilot.unless_coming(plan)
+
+
+def _there(name: str) -> bool:
+    """Whether nothing has to be started before that backend can work."""
+    backend = backends.find(name)
+    return not backend.capabilities.needs_pickling or calibration.ready(backend) > 0
 
 
 def would_begin_again() -> bool:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from alongside import backends
-from alongside.compose_plan import base_facts, candidates, coming, fitted, would_begin_again
+from alongside.compose_plan import base_facts, candidates, coming, fitted, known_plan, would_begin_again
 from alongside.core.choose import Plan, Wishes
 from alongside.core.coordinator import Coordinator
 from alongside.core.events import Finish
@@ -19,6 +19,7 @@ from alongside.core.lines import Call
 from alongside.core.model import Delivery, Job
 from alongside.core.options import Options
 from alongside.core.policy import Policy, of_one, of_several
+from alongside.core.ports import Backend, Observer
 from alongside.exceptions import BackendUnavailable, OptionError
 from alongside.observe.watchers import timeline_of, watchers
 from alongside.runtime import calibration, machine
@@ -27,6 +28,7 @@ from alongside.runtime.callables import is_coroutine_function
 from alongside.runtime.driver import Driver
 from alongside.runtime.fitting import free_memory
 from alongside.runtime.interrupts import shielded
+from alongside.runtime.known import Ledger, recall
 from alongside.runtime.loop import name_task
 from alongside.runtime.pilot import Pilot, first_plan, pilot_of_coroutines
 from alongside.runtime.review import Review, cpu_clock
@@ -77,7 +79,7 @@ class Composition:
         self._deliver, self._endless = deliver, endless
         total = None if source.total is None else source.total - done
         self.pilot: Any
-        plan, self.pilot = (after, None) if after else self._begin(source.total)
+        plan, self.pilot = (after, None) if after else self._begin(source)
         self.plan, self.planned_at = fitted(plan), time.perf_counter()
         backend = backends.find(self.plan.backend)(self.plan.max_workers)
         self.job, crew = with_loops(self.job, backend.crew(), self.plan.slots, self.plan.grows_to)
@@ -87,8 +89,10 @@ class Composition:
         coordinator = Coordinator(policy, crew, _Jitter(), first_index=done)
         self.timeline = timeline_of(crew) if watched else None
         observers = watchers(options.progress, source.total, done, crew, self.timeline)
-        self.review = self._review(total) if options.backend == "auto" and not coroutine else None
-        observers += [self.review] if self.review else []
+        self.review: Review | None = None
+        self.ledger: Ledger | None = None
+        if options.backend == "auto" and not coroutine:
+            observers += self._second_thoughts(total, backend)
         if backend.capabilities.needs_pickling and not endless:
             observers.append(Listener(self.plan.backend, calibration.ready(backend)))
         self.teacher = Teacher(fn, options.seed is not None, beside=after is not None)
@@ -128,6 +132,8 @@ class Composition:
         plan = self.plan
         backend = backends.find(plan.backend)(plan.max_workers)
         self.job, crew = with_loops(self.job, backend.crew(), plan.slots, plan.grows_to)
+        if self.ledger is not None:
+            self.ledger.enter(backend)
         self.driver.move(backend, crew, self.job, after=self.job.coroutine and self.options.max_workers is not None)
         self.teacher.begins(backend.capabilities, plan.max_workers)
 
@@ -175,7 +181,12 @@ class Composition:
 
     # ---------------------------------------------------------------------------------------------------- inside
 
-    def _begin(self, total: int | None) -> tuple[Plan, Any]:
+    def _learn(self) -> None:
+        """Remember what the run has shown of its function; while its workers are there."""
+        if self.ledger is not None and self.review is not None and not self.at_home:
+            self.ledger.conclude(self.job.fn, self.review.facts)
+
+    def _begin(self, source: Source | Pushed) -> tuple[Plan, Any]:
         options = self.options
         if options.backend != "auto":
             return self._as_asked(), None
@@ -183,12 +194,31 @@ class Composition:
         wishes = self._wishes()
         plan = first_plan(facts, candidates(), wishes)
         self.at_home = not wishes.memory_limit
+        if not self.at_home:
+            return plan, None
         kind = pilot_of_coroutines() if facts.coroutine else Pilot
-        ahead = self._get_ahead, coming
-        return plan, kind(candidates, wishes, facts, self.job.fn, total, *ahead) if self.at_home else None
+        pilot = kind(candidates, wishes, facts, self.job.fn, source.total, self._get_ahead, coming)
+        if isinstance(source, Source) and not (facts.coroutine or wishes.timeout):
+            plan = self._known_plan(pilot, source) or plan
+        return plan, pilot
 
-    def _review(self, total: int | None) -> Review:
-        return Review(candidates(), self._wishes(), base_facts(self.job.cpus), total)
+    def _known_plan(self, pilot: Pilot, source: Source) -> Plan | None:
+        """The plan to begin with, where an earlier call has shown what the function takes."""
+        known = recall(self.job.fn)
+        plan = None if known is None else known_plan(pilot, known, source.peek, self._get_ahead)
+        self.at_home = plan is None
+        return plan
+
+    def _second_thoughts(self, total: int | None, backend: Backend) -> list[Observer]:
+        """Who looks whether it was right to leave the loop, and who remembers what is seen of the function."""
+        self.review = Review(candidates(), self._wishes(), base_facts(self.job.cpus), total)
+        if self.pilot and not self.at_home:
+            self.review.begin(self.pilot)
+        if self._endless:
+            return [self.review]
+        self.ledger = Ledger()
+        self.ledger.enter(backend)
+        return [self.review, self.ledger]
 
     def _wishes(self) -> Wishes:
         options = self.options
@@ -240,6 +270,7 @@ class Composition:
                     interrupts.check()
                     self.driver.step()
                     self.consider()
+                self._learn()
             finally:
                 interrupts.wake = None
                 with shielded():

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import alongside
-from alongside.runtime.callables import code_of, may_take_long
+from alongside.runtime.callables import identity_of, may_take_long
 from alongside.runtime.loop import Stopwatch
 from alongside.runtime.opening import Opening
 from alongside.runtime.source import Source
@@ -295,7 +295,7 @@ def test_a_verdict_is_remembered_with_the_function_and_few_are() -> None:
     def work(item: int) -> int:
         return item
 
-    remember(code_of(work), True)
+    remember(identity_of(work), True)
     watcher = Watcher(fn=functools.partial(work, 1))
     assert watcher.held is True
     watcher.stop()

@@ -91,9 +91,9 @@ class ProcessesBackend:
         """Whether workers that were prepared are about to be there."""
         return supervisor.coming
 
-    def cpu_seconds(self) -> float:
-        """Seconds that its workers have computed so far, all together, or would have, had they been given CPUs."""
-        return sum(supervisor.cpu_of(process) for process in list(self._workers.values()))
+    def spent(self) -> dict[int, tuple[float, float]]:
+        """Seconds that each of its workers has computed so far, and in which it would have, had it been given a CPU."""
+        return {worker: supervisor.spent_by(process) for worker, process in list(self._workers.items())}
 
     def open(self, job: Job) -> None:
         supervisor.prepare(modules_of(job.fn) + _LOOP_MODULES * job.coroutine)

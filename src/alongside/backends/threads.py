@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from alongside.core.events import Begun, Crew, Event, Lost, Returned, Unfit
 from alongside.core.model import Batch, Death, Job, Running
 from alongside.core.ports import Capabilities
-from alongside.workers.accounts import own_busy_seconds
+from alongside.workers.accounts import own_seconds
 from alongside.workers.threadpool import ThreadPool
 
 TYPE_CHECKING = False
@@ -75,9 +75,9 @@ class ThreadsBackend:
     def memory(self) -> Mapping[int, int]:
         return {}  # all of them share this process's memory
 
-    def cpu_seconds(self) -> float:
-        """Seconds that this process has computed so far, or would have, had it been given CPUs."""
-        return own_busy_seconds()
+    def spent(self) -> dict[int, tuple[float, float]]:
+        """Seconds that this process has computed so far, and in which it would have, had it been given CPUs."""
+        return {self._worker: own_seconds()}
 
     def running(self) -> Mapping[int, Sequence[Running]]:
         return {}

@@ -189,11 +189,10 @@ def _workers(facts: Facts, caps: Capabilities, wishes: Wishes) -> int:
         return wishes.max_workers
     if caps.runs_coroutines_together:
         return 100
-    if not _waits(facts):
-        return facts.cpus
     if not caps.escapes_gil:
-        return WAITERS
-    return max(facts.cpus, min(4 * facts.cpus, round(facts.cpus * facts.wall / max(facts.cpu, 1e-9))))
+        return WAITERS if _waits(facts) else facts.cpus
+    busy = max(facts.wall - facts.waiting, 1e-9)
+    return max(facts.cpus, min(4 * facts.cpus, round(facts.cpus * facts.wall / busy)))
 
 
 def _waits(facts: Facts) -> bool:

@@ -49,6 +49,13 @@ def code_of(fn: Any) -> Any:
     return code if code is not None else (inner if isinstance(inner, type(len)) else None)
 
 
+def identity_of(fn: Any) -> Any:
+    """As `code_of`, and different for functions that only share the code of a decorator's wrapper."""
+    code, inner = code_of(fn), getattr(fn, "func", fn)
+    named = getattr(inner, "__qualname__", None) or getattr(inner, "__name__", None)
+    return None if code is None else (code, getattr(inner, "__module__", None), named)
+
+
 def name_of(fn: Any) -> str:
     """What to call `fn` in a message."""
     inner = getattr(fn, "func", fn)

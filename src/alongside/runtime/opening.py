@@ -52,6 +52,7 @@ class Opening:
     `make_pilot(opening)` gives who weighs the facts. `engage(opening, plan)` puts the engine together for what is left
     and gives something with `drive_beside` (called in the watcher's thread while the loop is stuck), `hand_over` (which
     ends that), `abandon` and `close`. `stays(fn, facts)` is told in the caller's thread when the loop was found best.
+    `at_once(opening)` may give a plan to begin with, before anything has run.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Opening:
         engage: Callable[[Opening, Any], Any],
         prepare: Callable[[Callable[..., Any]], None],
         stays: Callable[[Any, Any], None] = lambda fn, facts: None,
+        at_once: Callable[[Opening], Any] = lambda opening: None,
         eager: bool = False,
     ) -> None:
         self.fn = fn
@@ -74,6 +76,8 @@ class Opening:
         self._engage = engage
         self._prepare = prepare
         self._stays = stays
+        self._at_once = at_once
+        self._begins = True
         self._prepared = False
         self._looks_ahead = eager and self.source.total is None
         self._deciding = allocate_lock()
@@ -85,12 +89,16 @@ class Opening:
 
     def stretch(self, into: list[Any]) -> Any:
         """Append the next few results; what has taken over, once something has, and None until then."""
+        if self._begins:
+            self._begins = False
+            plan = self._at_once(self)
+            if plan is not None and self.watch.relieve():
+                return self._go(plan)
         if self.watcher is None and self._worth_watching():
             self.watcher = Watcher(lambda: self.watch.since, self._relieve, self.fn)
         self.watch.stretch(into)
-        if self._looks_ahead and self.watch.wall >= PATIENCE and not self.watch.relieved:
-            self._looks_ahead = False
-            self.source.look_ahead(MANY_AHEAD)
+        if self.watch.wall >= PATIENCE and not self.watch.relieved:
+            self.look_ahead()
         if self.watch.relieved:
             return self._met()
         if self.watch.ended or not self.watch.slow() or not self._deciding.acquire(False):
@@ -110,6 +118,12 @@ class Opening:
             return self.watch.slow() and not within_an_import()
         return self.source.total not in (0, 1) and may_take_long(self.fn) and not within_an_import()
 
+    def look_ahead(self) -> None:
+        """Where nobody knows how many items there are, see how many there are soon; the second time it does nothing."""
+        if self._looks_ahead:
+            self._looks_ahead = False
+            self.source.look_ahead(MANY_AHEAD)
+
     def close(self) -> None:
         """Stop the watcher, and whatever was begun beside the loop and not handed over."""
         self._closed = True
@@ -124,7 +138,7 @@ class Opening:
 
     def _move(self) -> Any:
         if self.watch.computes_long():
-            self._get_ahead()
+            self.get_ahead()
         if not self._is_time() or not self._heard_enough():
             return None
         plan = self._look(self.watch.cpu < 0.2 * self.watch.wall)
@@ -132,6 +146,9 @@ class Opening:
             self._stays(self.fn, self.pilot.weighed)
         if plan is None or not self.watch.relieve():
             return None
+        return self._go(plan)
+
+    def _go(self, plan: Any) -> Any:
         if self.watcher is not None:
             self.watcher.stop()
         self._beside = self._engage(self, plan)
@@ -163,7 +180,8 @@ class Opening:
         waits = self.watch.cpu < 0.2 * self.watch.wall
         return waits or self.watcher is None or self.watcher.ended or self.watcher.held is not None
 
-    def _get_ahead(self) -> None:
+    def get_ahead(self) -> None:
+        """Have workers made ready beside the loop; the second time it does nothing."""
         if not self._prepared:
             self._prepared = True
             self._prepare(self.fn)
@@ -196,7 +214,7 @@ class Opening:
         assert self.watcher is not None
         others = (self.source.total or 0) - self.watch.begun()
         if self.watcher.held or (self._computes(stuck) and 2 * stuck * others > AHEAD):
-            self._get_ahead()
+            self.get_ahead()
         if self.watch.noted[0] != self.watch.since:
             self.watch.note(self.watcher.computed())
             return False

@@ -5,7 +5,7 @@ Owns when to look again. Must never measure by itself (probe.py) or weigh facts 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter, process_time, thread_time
 
 from alongside.clocks import run_delay
@@ -13,7 +13,7 @@ from alongside.core.choose import Candidates, Facts, Plan, Wishes, choose
 from alongside.core.lanes import lanes
 from alongside.core.model import Block, Delivery
 from alongside.light import NamedTuple
-from alongside.runtime.loop import AHEAD, LOOK_EVERY, Spent, Stopwatch
+from alongside.runtime.loop import AHEAD
 from alongside.runtime.probe import Weight
 from alongside.runtime.watcher import Watcher
 
@@ -24,14 +24,18 @@ if TYPE_CHECKING:
 PATIENCE = 0.003
 """Seconds of work before anything but the loop is thought of."""
 
-SURPRISE = 5
-"""Times as long as it was made to last from which a stretch is a surprise."""
-
 MOSTLY = 0.8
 """Share of its time that a task waits from which the GIL does not matter."""
 
 WORTH = 0.005
 """Seconds of work that must be left for a look to be worth its cost."""
+
+STRAIGHT, WORTHWHILE = 0.001, 0.030
+"""Seconds of a call, and of all of them, from which a loop is not tried again for a function seen before: of shorter
+calls a loop soon shows how long these are."""
+
+KNOWN = "so it was in an earlier call with this function."
+"""The reason that tells where the facts are from."""
 
 MEANWHILE = "until the workers are there, it goes on where it is."
 """The reason why a run is not where the plan would have it."""
@@ -157,6 +161,7 @@ class Pilot(AnyPilot):
         self._next_look = PATIENCE
         self._watcher: Watcher | None = None
         self._prepared = False
+        self._known: Facts | None = None
 
     def consider(self) -> Plan | None:
         """The plan to move to, when it is time and the facts say so."""
@@ -172,8 +177,32 @@ class Pilot(AnyPilot):
         self._next_look = 2 * spent
         return self._better(facts)
 
+    def at_once(self, known: Facts, peek: Callable[[], Sequence[Any]]) -> Plan | None:
+        """The plan to begin with, by what an earlier call has shown; None where a loop is best or soon tells more.
+        `peek` gives an item that can be weighed."""
+        left = self._left(0)
+        if left is None or known.wall < STRAIGHT or left * known.wall < WORTHWHILE:
+            return None
+        self._known = known
+        items = peek()
+        self._sample = (items[0], None) if items else None
+        plan = self._chosen(self.facts())
+        return None if self._candidates[plan.backend].in_caller else plan
+
+    def unless_coming(self, plan: Plan) -> Plan | None:
+        """The plan; None where its workers are about to be there, until when the loop goes on."""
+        return self._unless_awaited(plan)
+
     def facts(self) -> Facts:
-        """What is known now."""
+        """What is known now: of an earlier call, until this one has shown more."""
+        now, known = self._seen_here(), self._known
+        if known is None or now.tasks_seen >= known.tasks_seen:
+            return now
+        held = now.gil_held if known.gil_held is None else known.gil_held
+        here = {"cpus": now.cpus, "in_worker": now.in_worker, "gil_held": held, **self._weights()}
+        return known._replace(tasks_seen=now.tasks_seen, tasks_left=now.tasks_left, **here)
+
+    def _seen_here(self) -> Facts:
         tally = self._tally()
         seen = max(tally.seen, 1)
         return self._base._replace(
@@ -227,6 +256,20 @@ class Pilot(AnyPilot):
         plan = self._chosen(facts)
         return None if self._candidates[plan.backend].in_caller else self._unless_awaited(plan)
 
+    def _chosen(self, facts: Facts) -> Plan:
+        plan = super()._chosen(facts)
+        if self._known is not None and facts.wall == self._known.wall:
+            plan = self.plan = plan._replace(reasons=(*plan.reasons, KNOWN))
+        return plan
+
+    def _weights(self) -> dict[str, Any]:
+        """What has been weighed; of the result what is known, as long as there is none."""
+        found, known = super()._weights(), self._known
+        if known is None or not found:
+            return found
+        heavier = max(known.pickle_seconds, found["pickle_seconds"])
+        return {**found, "result_bytes": known.result_bytes, "pickle_seconds": heavier}
+
     def _heard(self) -> dict[str, Any]:
         watcher = self._watcher
         return {"gil_held": watcher.held, "lateness": watcher.lateness} if watcher else {}
@@ -247,94 +290,6 @@ class Pilot(AnyPilot):
             facts = self.weigh(facts)
             self._leave_out(before)
         return facts
-
-
-class LoopPilot(Pilot):
-    """As `Pilot`, for the loop of a `Stopwatch`; may be asked from another thread while the loop is stuck in a task."""
-
-    def __init__(
-        self,
-        candidates: Callable[[], Candidates],
-        base: Facts,
-        fn: Callable[..., Any],
-        watch: Stopwatch,
-        coming: Callable[[str], bool],
-    ) -> None:
-        super().__init__(candidates, Wishes(), base, fn, watch.source.total, coming=coming)
-        self._watch = watch
-        self._waits = False
-
-    def look(self, watcher: Watcher | None, waits: bool) -> Plan | None:
-        """The plan to move to, if the facts say so. `waits`: the loop was seen to wait, so that it did not want what
-        the watcher computed meanwhile."""
-        self._watcher, self._waits = watcher, waits
-        self._sample = self._watch.sample or self._next_item()
-        return self._better(self.facts())
-
-    def _next_item(self) -> tuple[Any, Any] | None:
-        """While the loop is stuck in its first task: an item that can be weighed, with no result yet."""
-        items = self._watch.source.peek() if self._watch.relieved else []
-        return (items[0], None) if items else None
-
-    def _left(self, seen: int) -> int | None:
-        return self._watch.source.left(seen)
-
-    def _tally(self) -> Tally:
-        watch = self._watch
-        whole = Tally(watch.done, watch.wall, watch.cpu, watch.process_cpu, watch.delayed)
-        tally = _by_the_newest(_without_the_first(whole, watch), self._newest(), watch.begun())
-        watchers = self._watcher.used() if self._watcher else 0.0
-        return _without(tally, watchers, 0.0 if self._waits else watchers)
-
-    def _newest(self) -> Spent:
-        """The stretch in hand, if there is one, or what of it came after a note was taken, if that is slower. The task
-        in hand takes at least as long as it has taken."""
-        watch, watcher, since = self._watch, self._watcher, self._watch.since
-        if since is None or watcher is None:
-            return watch.last
-        now, cpu, process = perf_counter(), watcher.computed(), process_time()
-        whole = Spent(watch.begun() - watch.done, now - since, cpu - watch.cpu_since, process - watch.process_since)
-        noted, begun, then, cpu_then, process_then = watch.noted
-        if noted != since or now - then < SURPRISE * LOOK_EVERY:
-            return whole
-        part = Spent(watch.begun() - begun + 1, now - then, cpu - cpu_then, process - process_then)
-        return max(whole, part, key=lambda spent: spent.wall / max(spent.tasks, 1))
-
-    def _leave_out(self, before: Tally) -> None:
-        """A stopwatch does not run between two stretches."""
-
-
-def _without_the_first(tally: Tally, watch: Stopwatch) -> Tally:
-    """The tally, as if the first task had been like the others, where it was a special one."""
-    tasks, wall = watch.usual()
-    if watch.first is None or tasks == tally.seen:
-        return tally
-    share, first = tally.seen / tasks, watch.first
-    cpu, process_cpu = tally.cpu - first.cpu, tally.process_cpu - first.process_cpu
-    return Tally(tally.seen, wall * share, cpu * share, process_cpu * share, tally.delayed * wall / tally.wall)
-
-
-def _without(tally: Tally, watchers: float, hindering: float) -> Tally:
-    """The tally without the seconds that the watcher has computed. In so many of them a loop that computes may have had
-    to wait for the GIL, which is no waiting of the tasks'."""
-    idle = max(0.0, tally.wall - tally.cpu)
-    process_cpu = max(tally.cpu, tally.process_cpu - watchers)
-    return tally._replace(process_cpu=process_cpu, delayed=min(idle, tally.delayed + min(hindering, tally.cpu)))
-
-
-def _by_the_newest(tally: Tally, newest: Spent, begun: int) -> Tally:
-    """The tally, as if all that was begun had been like the newest stretch, where that tells of slower tasks.
-
-    A stretch is made to last half a millisecond by what was seen before. One that lasts much longer has come to tasks
-    of another kind, and those that follow are more likely to be of this kind than of the other.
-    """
-    tasks = newest.tasks
-    if tasks < 1 or newest.wall < SURPRISE * LOOK_EVERY or newest.wall / tasks < tally.wall / max(tally.seen, 1):
-        return tally
-    share = begun / tasks
-    part = newest.wall / max(tally.wall, newest.wall)
-    delayed = max(0.0, min(part * tally.delayed, newest.wall - newest.cpu))
-    return Tally(begun, newest.wall * share, newest.cpu * share, newest.process_cpu * share, delayed * share)
 
 
 def pilot_of_coroutines() -> Any:

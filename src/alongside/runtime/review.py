@@ -11,6 +11,7 @@ from time import perf_counter
 
 from alongside.core.choose import Candidates, Facts, Plan, Wishes, choose, span
 from alongside.core.events import Command, Event, Finished
+from alongside.core.known import SATURATED, SPREAD
 from alongside.core.ports import Capabilities
 
 TYPE_CHECKING = False
@@ -31,9 +32,6 @@ FEW = 2
 
 CLEARLY, AT_LEAST = 0.7, 0.05
 """Another move is worth it if the rest takes less than this share of what it takes here, and so many seconds less."""
-
-SATURATED, SPREAD = 0.8, 1.3
-"""CPUs kept busy: from the first to the second, threads take turns with the GIL."""
 
 
 class Review:
@@ -158,6 +156,6 @@ class Review:
 
 
 def cpu_clock(backend: Any) -> Callable[[], float] | None:
-    """What tells the CPU seconds that a backend's workers have used, where it can be told."""
-    clock: Callable[[], float] | None = getattr(backend, "cpu_seconds", None)
-    return clock
+    """What tells the CPU seconds that a backend's workers have used or could have, where it can be told."""
+    spent = getattr(backend, "spent", None)
+    return None if spent is None else lambda: sum(map(sum, spent().values()))

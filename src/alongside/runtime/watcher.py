@@ -11,7 +11,7 @@ import time
 from _thread import allocate_lock, get_ident, start_new_thread
 
 from alongside.clocks import run_delay
-from alongside.runtime.callables import code_of
+from alongside.runtime.callables import identity_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Watcher:
         """Whether it has stopped sampling, with a verdict or without: a function that mostly waits gives none."""
         self._since = since
         self._stuck = stuck
-        self._of = code_of(fn)
+        self._of = identity_of(fn)
         self._before = _remembered.get(self._of)
         self._clock: Callable[[], float] = float  # nothing, until it runs
         self.computed = cpu_clock()
@@ -207,10 +207,10 @@ _remembered: dict[Any, bool] = {}
 REMEMBERED = 256
 
 
-def remember(code: Any, held: bool) -> None:
+def remember(identity: Any, held: bool) -> None:
     """What was heard of a function, for the next time it is run over something. The oldest entries go."""
-    _remembered.pop(code, None)
-    _remembered[code] = held
+    _remembered.pop(identity, None)
+    _remembered[identity] = held
     while len(_remembered) > REMEMBERED:
         del _remembered[next(iter(_remembered))]
 

@@ -18,7 +18,7 @@ from _thread import RLock
 from alongside.exceptions import BackendUnavailable
 from alongside.transport.segments import Arena, Leases
 from alongside.workers import forked
-from alongside.workers.accounts import busy_seconds
+from alongside.workers.accounts import seconds_of
 from alongside.workers.channel import ENDED, SETUP, Channel, Frame
 from alongside.workers.functions import Shelf
 from alongside.workers.page import FIELDS, UP
@@ -148,11 +148,11 @@ class Supervisor:
             none_is_up = bool(expected) and len(expected) == len(self._warm)
             return none_is_up and any(map(self._nursery.expected, expected))
 
-    def cpu_of(self, worker: Worker) -> float:
-        """Seconds the worker has computed since it came to be, or would have with a CPU of its own; 0: not known."""
+    def spent_by(self, worker: Worker) -> tuple[float, float]:
+        """Seconds the worker has computed since it came to be, and would have with a CPU of its own; 0: not known."""
         with self._lock:
             pid = self._nursery.pid_of(worker.number)
-        return busy_seconds(pid)
+        return seconds_of(pid)
 
     def verdict(self, worker: Worker) -> tuple[Death, bool]:
         """How a worker ended whose channel has closed, and whether no task can be to blame (its zygote went)."""

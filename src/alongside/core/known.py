@@ -1,0 +1,86 @@
+"""What a run that is over tells of its function, for the next run of it.
+
+Owns the conclusion. Must never measure, nor keep anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from alongside.core.choose import Facts
+from alongside.light import NamedTuple
+
+SATURATED, SPREAD = 0.8, 1.3
+"""CPUs kept busy: from the first to the second, threads take turns with the GIL."""
+
+
+class Phase(NamedTuple):
+    """What a run has done on one backend.
+
+    `seconds`: what the tasks took, all together; `elapsed`: what passed meanwhile. `computed`: by the workers, and
+    `delayed`, for how long they could have but had no CPU. `apart`: they do not share one GIL.
+    """
+
+    tasks: int
+    seconds: float
+    elapsed: float
+    computed: float
+    delayed: float
+    apart: bool
+
+    @property
+    def cpus(self) -> float:
+        """CPUs that were kept busy."""
+        return self.computed / max(self.elapsed, 1e-9)
+
+    @property
+    def wanted(self) -> float:
+        """CPUs that would have been, had they been free."""
+        return (self.computed + self.delayed) / max(self.elapsed, 1e-9)
+
+    @property
+    def turns(self) -> bool:
+        """Whether threads may have waited for the GIL: how long is not told apart from other waiting."""
+        return not self.apart and self.cpus > SATURATED / 2
+
+    @property
+    def held(self) -> bool | None:
+        """Whether its threads have taken turns with the GIL; None where that was not to be seen."""
+        if self.apart:
+            return None
+        if self.cpus >= SPREAD:
+            return False
+        return True if self.cpus >= SATURATED and self.wanted < SPREAD else None
+
+
+def learned(before: Facts, phases: Sequence[Phase]) -> Facts | None:
+    """The facts of all tasks, where `before` is what was known when the run left its loop. None where nothing is
+    learnt: from too few tasks, or of a function that is parallel inside, since its workers are kept from being it.
+    """
+    tasks = sum(phase.tasks for phase in phases)
+    if tasks < 2 or before.parallel_inside or before.coroutine:
+        return None
+    cpu = sum(phase.computed for phase in phases) / tasks
+    waiting = sum(_waited(before, phase) for phase in phases) / tasks
+    return before._replace(
+        tasks_seen=tasks,
+        wall=cpu + waiting,
+        cpu=cpu,
+        process_cpu=cpu,
+        delayed=0.0,
+        gil_held=_held(before, phases),
+        lateness=None,
+    )
+
+
+def _waited(before: Facts, phase: Phase) -> float:
+    """Seconds that the tasks of a phase have waited, and not for the GIL or a CPU."""
+    if phase.turns:
+        return phase.tasks * before.waiting
+    return max(0.0, phase.seconds - phase.computed - phase.delayed)
+
+
+def _held(before: Facts, phases: Sequence[Phase]) -> bool | None:
+    """Whether the GIL is held: as threads have shown it, or else as it was heard in the loop."""
+    shown = [phase.held for phase in phases if phase.held is not None]
+    return shown[-1] if shown else before.gil_held

@@ -1,0 +1,206 @@
+"""What earlier calls have shown of a function, and how a later one begins by it."""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import Any
+
+import pytest
+
+import alongside
+from alongside import compose_plan
+from alongside.compose_plan import candidates
+from alongside.core import events as ev
+from alongside.core.choose import Facts, Wishes, choose
+from alongside.core.known import Phase, learned
+from alongside.core.model import Part
+from alongside.core.ports import Capabilities
+from alongside.runtime import known, machine
+from alongside.runtime.pilot import KNOWN, STRAIGHT, Pilot
+
+BEFORE = Facts(tasks_seen=3, wall=0.006, cpu=0.001, gil_held=None, item_bytes=20, cpus=2)
+COMPUTES = Facts(tasks_seen=100, wall=0.010, cpu=0.010, process_cpu=0.010, gil_held=True, cpus=2)
+
+
+@pytest.fixture(autouse=True)
+def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(known, "_facts", {})
+
+
+# ------------------------------------------------------------------------------------------------ the conclusion
+
+
+def test_processes_tell_what_was_computed_and_what_was_waited() -> None:
+    facts = learned(BEFORE, [Phase(100, seconds=2.0, elapsed=0.3, computed=0.4, delayed=0.6, apart=True)])
+    assert facts is not None
+    assert (facts.cpu, facts.wall) == pytest.approx((0.004, 0.014)), "to be without a CPU is not to wait"
+    assert (facts.tasks_seen, facts.delayed, facts.item_bytes) == (100, 0.0, 20)
+
+
+def test_in_threads_that_compute_the_time_of_a_task_says_nothing() -> None:
+    facts = learned(BEFORE, [Phase(100, seconds=32.0, elapsed=1.0, computed=0.9, delayed=0.1, apart=False)])
+    assert facts is not None
+    assert (facts.cpu, facts.waiting) == pytest.approx((0.009, 0.005)), "it has waited as was seen in the loop"
+    assert facts.gil_held is True
+
+
+@pytest.mark.parametrize(
+    ("computed", "delayed", "held"),
+    [(1.9, 0.0, False), (0.95, 0.1, True), (0.95, 0.9, None), (0.1, 0.0, None)],
+    ids=["two CPUs", "one", "one, but there was no second", "nothing"],
+)
+def test_how_many_cpus_threads_have_kept_busy_tells_of_the_gil(
+    computed: float, delayed: float, held: bool | None
+) -> None:
+    facts = learned(BEFORE, [Phase(100, seconds=3.0, elapsed=1.0, computed=computed, delayed=delayed, apart=False)])
+    assert facts is not None
+    assert facts.gil_held is held
+
+
+def test_tasks_of_several_backends_are_taken_together() -> None:
+    computing = Phase(20, seconds=0.2, elapsed=0.1, computed=0.2, delayed=0.0, apart=True)
+    waiting = Phase(60, seconds=0.6, elapsed=0.1, computed=0.0, delayed=0.0, apart=False)
+    facts = learned(BEFORE, [computing, waiting])
+    assert facts is not None
+    assert (facts.cpu, facts.waiting) == pytest.approx((0.2 / 80, 0.6 / 80))
+
+
+def test_nothing_is_learnt_from_one_task_nor_of_what_is_parallel_inside() -> None:
+    phase = Phase(100, 1.0, 0.5, 1.0, 0.0, True)
+    assert learned(BEFORE, [phase._replace(tasks=1)]) is None
+    assert learned(BEFORE, []) is None
+    assert learned(BEFORE._replace(cpu=0.006, process_cpu=0.012), [phase]) is None
+
+
+# ---------------------------------------------------------------------------------------------------- the ledger
+
+
+class Backend:
+    """Workers that have computed, and were without a CPU, for so long since they came to be."""
+
+    def __init__(self, apart: bool = True) -> None:
+        self.capabilities = Capabilities(escapes_gil=apart)
+        self.books = {1: (7.0, 1.0), 2: (0.0, 0.0)}
+
+    def spent(self) -> dict[int, tuple[float, float]]:
+        return dict(self.books)
+
+
+def test_a_ledger_counts_what_workers_computed_since_they_were_hired(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 10.0
+    ledger, backend = known.Ledger(lambda: now), Backend()
+    ledger.enter(backend)
+    for worker in (1, 2):
+        ledger.on_command(ev.Hire(worker), now)
+    for worker, tasks in ((1, 3), (2, 1), (9, 100)):  # the last is of another backend, which it has left
+        ledger.on_event(ev.Finished(worker, worker, [Part(0, [None] * tasks, 0.1)], seconds=0.5), now)
+    backend.books = {1: (7.4, 1.2), 2: (0.4, 0.0)}
+    now = 10.5
+    ledger.conclude(len, BEFORE)
+    facts = known.recall(len)
+    assert facts is not None
+    assert facts.tasks_seen == 4
+    assert facts.cpu == pytest.approx(0.8 / 4)
+
+
+def test_a_run_that_did_nothing_teaches_nothing() -> None:
+    ledger = known.Ledger()
+    ledger.enter(Backend())
+    ledger.conclude(len, BEFORE)
+    assert known.recall(len) is None
+
+
+def test_few_functions_are_remembered_and_those_that_share_a_wrapper_are_told_apart() -> None:
+    def counted(fn: Any) -> Any:
+        @functools.wraps(fn)
+        def call(item: Any) -> Any:
+            return fn(item)
+
+        return call
+
+    @counted
+    def one(item: int) -> int:
+        return item
+
+    @counted
+    def other(item: int) -> int:
+        return item
+
+    known.keep(one, COMPUTES)
+    assert known.recall(one) == COMPUTES
+    assert known.recall(functools.partial(one)) == COMPUTES
+    assert known.recall(other) is None
+    made: dict[str, Any] = {}
+    for number in range(known.KEPT):
+        exec(compile(f"def made_{number}(item): return item", "made", "exec"), made)
+        known.keep(made[f"made_{number}"], COMPUTES)
+    assert known.recall(one) is None
+    assert len(known._facts) == known.KEPT
+
+
+# ------------------------------------------------------------------------------------------- how a call begins by it
+
+
+def pilot_of(total: int | None) -> Pilot:
+    return Pilot(candidates, Wishes(), Facts(cpus=2), abs, total)
+
+
+def test_a_call_that_takes_long_is_not_tried_in_a_loop_again() -> None:
+    plan = pilot_of(50).at_once(COMPUTES, lambda: [1])
+    assert plan is not None
+    assert plan.backend == "processes"
+    assert plan.reasons[-1] == KNOWN
+
+
+@pytest.mark.parametrize(
+    ("facts", "total"),
+    [(COMPUTES, None), (COMPUTES, 1), (COMPUTES, 2), (COMPUTES._replace(wall=0.9 * STRAIGHT), 1000)],
+    ids=["nobody knows how many", "one", "two short ones", "brief calls"],
+)
+def test_a_loop_is_where_it_begins_otherwise(facts: Facts, total: int | None) -> None:
+    assert pilot_of(total).at_once(facts, lambda: [1]) is None
+
+
+def test_items_that_cannot_be_sent_are_found_out_before() -> None:
+    plan = pilot_of(50).at_once(COMPUTES, lambda: [(number for number in range(3))])
+    assert plan is None
+
+
+def test_what_is_known_gives_way_to_what_is_seen() -> None:
+    pilot = pilot_of(1000)
+    pilot.at_once(COMPUTES, lambda: [1])
+    assert pilot.facts().wall == COMPUTES.wall
+    pilot._seen = COMPUTES.tasks_seen
+    assert pilot.facts().wall != COMPUTES.wall
+
+
+def test_workers_that_are_not_there_are_started_and_the_loop_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(compose_plan, "_there", lambda name: False)
+    pilot = Pilot(candidates, Wishes(), Facts(cpus=2), abs, 50, coming=lambda name: bool(asked) and name == "processes")
+    assert compose_plan.known_plan(pilot, COMPUTES, lambda: [1], lambda: asked.append("start")) is None
+    assert asked == ["start"]
+    assert pilot.awaiting
+
+
+@pytest.mark.parametrize("call", [alongside.map, lambda fn, items: alongside.run(fn, items).results])
+def test_through_the_front_door(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def where(number: int) -> int:
+        import os
+
+        return os.getpid()
+
+    monkeypatch.setattr(machine, "cpu_count", lambda: 2)
+    alongside.map(where, range(4), backend="processes")  # so that there are workers
+    known.keep(where, COMPUTES)
+    assert os.getpid() not in call(where, range(40))
+
+
+def test_tasks_that_wait_a_part_of_their_time_get_more_processes_than_cpus() -> None:
+    processes = {name: caps for name, caps in candidates().items() if caps.needs_pickling}
+    workers = [
+        choose(COMPUTES._replace(tasks_left=100, wall=0.010 * share), processes).max_workers
+        for share in (1, 1.2, 1.6, 9)
+    ]
+    assert workers == [2, 2, 3, 8]
