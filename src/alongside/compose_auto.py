@@ -8,7 +8,7 @@ from __future__ import annotations
 from alongside.compose import lazily
 from alongside.compose_plan import base_facts, candidates, coming, known_plan
 from alongside.composition import Composition
-from alongside.core.choose import Facts, Plan, computes
+from alongside.core.choose import Facts, Plan, waits
 from alongside.core.events import Reserved
 from alongside.core.options import Options
 from alongside.runtime import machine
@@ -64,7 +64,7 @@ class Engaged:
     def __init__(self, opening: Opening, plan: Plan, deliver: Any, eager: bool) -> None:
         self._deliver = deliver
         self._handed_over = False
-        self._computes = computes(opening.pilot.weighed)
+        self._computes = not waits(opening.pilot.weighed)
         self._eager = eager
         with shielded():
             self._made = Composition(

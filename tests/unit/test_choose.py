@@ -150,3 +150,15 @@ def test_coroutines_go_to_several_loops_when_they_keep_one_busy(facts: Facts, ba
     assert plan.backend == backend
     assert said in " ".join(plan.reasons)
     assert (plan.max_workers, plan.slots) == ((2, 100) if backend == "processes" else (100, 1))
+
+
+def test_what_the_process_computes_beside_a_task_that_waits_is_not_the_tasks() -> None:
+    beside = WAITING._replace(process_cpu=30 * WAITING.cpu)
+    assert not beside.parallel_inside
+    assert choose(beside, HERE).backend == "threads"
+
+
+def test_threads_that_would_take_turns_need_more_than_a_little_waiting() -> None:
+    unsendable = COMPUTING._replace(unpicklable="it holds a lock", cpu=0.0065, process_cpu=0.0065)
+    assert choose(unsendable, HERE).backend == "serial"
+    assert choose(unsendable._replace(cpu=0.0045, process_cpu=0.0045), HERE).backend == "threads"

@@ -9,8 +9,10 @@ import pytest
 
 from alongside.compose_plan import candidates
 from alongside.core.choose import Facts, Plan, Wishes
-from alongside.runtime.pilot import MEANWHILE, Pilot
+from alongside.runtime.loop import Spent
+from alongside.runtime.pilot import MEANWHILE, Pilot, Tally
 from alongside.runtime.pilot_async import CoroutinePilot
+from alongside.runtime.pilot_loop import _by_the_newest
 from alongside.workers.supervisor import supervisor
 
 FACTS = Facts(tasks_seen=5, tasks_left=1000, wall=0.01, cpu=0.01, process_cpu=0.01, gil_held=True, cpus=2)
@@ -103,3 +105,14 @@ def test_nobody_waits_for_workers_whose_helper_has_gone() -> None:
     if supervisor.segments:
         supervisor._nursery.close()
     assert not supervisor.coming
+
+
+@pytest.mark.parametrize(
+    ("tasks", "wall", "each"),
+    [(1, 0.0069, 0.006), (1, 0.010, 0.010), (500, 0.010, 0.006)],
+    ids=["alike", "slow", "fast"],
+)
+def test_a_stretch_tells_of_other_tasks_only_where_it_is_much_slower(tasks: int, wall: float, each: float) -> None:
+    ten = Tally(10, 0.060, 0.060, 0.060, 0.0)
+    told = _by_the_newest(ten, Spent(tasks, wall, wall, wall), begun=10 + tasks)
+    assert told.wall / told.seen == pytest.approx(each)

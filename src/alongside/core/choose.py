@@ -24,7 +24,8 @@ MARGIN = 0.9
 """Leave the loop only for a plan predicted to take less than this share of its time: predictions are not exact."""
 
 MARGIN_INSIDE = 0.6
-"""The same for functions that are parallel inside: their own threads and ours get in each other's way."""
+"""The same for functions that are parallel inside, since their own threads and ours get in each other's way, and for
+threads that mostly compute with the GIL: what they wait beside it is hard to tell from waiting for it."""
 
 ANOTHER = 0.2
 """What each further worker costs to start, as a share of the first one, which starts what all are forked from."""
@@ -77,8 +78,9 @@ class Facts(NamedTuple):
 
     @property
     def parallel_inside(self) -> bool:
-        """Whether the function already uses several CPUs (a BLAS, for instance)."""
-        return self.cpu > 0 and self.process_cpu > PARALLEL_INSIDE * self.cpu
+        """Whether the function already uses several CPUs (a BLAS, for instance). What the process computes beside a
+        task that waits is not the task's."""
+        return self.cpu > 0 and self.process_cpu > max(PARALLEL_INSIDE * self.cpu, 0.5 * self.wall)
 
     @property
     def left(self) -> int:
@@ -132,13 +134,18 @@ def choose(facts: Facts, candidates: Candidates, wishes: Wishes = Wishes()) -> P
         (name for name, caps in able.items() if caps.in_caller or (facts.coroutine and caps.in_event_loop)), None
     )
     best = min(predictions, key=lambda name: predictions[name])
-    margin = MARGIN_INSIDE if facts.parallel_inside else MARGIN
-    if home is not None and predictions[best] > margin * predictions[home]:
+    if home is not None and predictions[best] > _margin(facts, able[best]) * predictions[home]:
         best = home
     reasons = _reasons(facts, best, able, predictions, home)
     workers, slots = sizes[best]
-    grows_to = able[best].grows_to if wishes.max_workers is None and _waits(facts) else 0
+    grows_to = able[best].grows_to if wishes.max_workers is None and waits(facts) else 0
     return Plan(best, workers, (*reasons, *_excluded(facts, candidates, wishes)), predictions, slots, grows_to)
+
+
+def _margin(facts: Facts, caps: Capabilities) -> float:
+    """The share of the loop's time that a plan may take at the most."""
+    in_turns = facts.gil_held is True and not caps.escapes_gil and not waits(facts)
+    return MARGIN_INSIDE if facts.parallel_inside or in_turns else MARGIN
 
 
 def predict(facts: Facts, caps: Capabilities, workers: int, slots: int = 1) -> float:
@@ -190,18 +197,14 @@ def _workers(facts: Facts, caps: Capabilities, wishes: Wishes) -> int:
     if caps.runs_coroutines_together:
         return 100
     if not caps.escapes_gil:
-        return WAITERS if _waits(facts) else facts.cpus
+        return WAITERS if waits(facts) else facts.cpus
     busy = max(facts.wall - facts.waiting, 1e-9)
     return max(facts.cpus, min(4 * facts.cpus, round(facts.cpus * facts.wall / busy)))
 
 
-def _waits(facts: Facts) -> bool:
+def waits(facts: Facts) -> bool:
+    """Whether a task waits for most of its time."""
     return facts.waiting > 0.5 * facts.wall or facts.coroutine
-
-
-def computes(facts: Facts) -> bool:
-    """Whether a task keeps a CPU busy for most of its time."""
-    return not _waits(facts)
 
 
 def why_not(facts: Facts, caps: Capabilities, wishes: Wishes) -> str:

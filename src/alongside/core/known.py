@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from alongside.core.choose import Facts
+from alongside.core.choose import Facts, waits
 from alongside.light import NamedTuple
 
 SATURATED, SPREAD = 0.8, 1.3
@@ -76,7 +76,7 @@ def learned(before: Facts, phases: Sequence[Phase]) -> Facts | None:
 def _waited(before: Facts, phase: Phase) -> float:
     """Seconds that the tasks of a phase have waited, and not for the GIL or a CPU."""
     if phase.turns:
-        return phase.tasks * before.waiting
+        return phase.tasks * before.waiting if waits(before) else 0.0
     return max(0.0, phase.seconds - phase.computed - phase.delayed)
 
 

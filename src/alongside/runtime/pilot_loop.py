@@ -18,8 +18,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-SURPRISE = 5
-"""Times as long as it was made to last from which a stretch is a surprise."""
+SURPRISE, SLOWER = 5, 1.5
+"""Times as long as it was made to last from which a stretch is a surprise, and as the tasks before it from which its
+tasks may be of another kind."""
 
 
 class LoopPilot(Pilot):
@@ -102,7 +103,8 @@ def _by_the_newest(tally: Tally, newest: Spent, begun: int) -> Tally:
     of another kind, and those that follow are more likely to be of this kind than of the other.
     """
     tasks = newest.tasks
-    if tasks < 1 or newest.wall < SURPRISE * LOOK_EVERY or newest.wall / tasks < tally.wall / max(tally.seen, 1):
+    before = tally.wall / tally.seen if tally.seen else 0.0
+    if tasks < 1 or newest.wall < SURPRISE * LOOK_EVERY or newest.wall / tasks < SLOWER * before:
         return tally
     share = begun / tasks
     part = newest.wall / max(tally.wall, newest.wall)
