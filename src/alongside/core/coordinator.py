@@ -186,9 +186,6 @@ class Coordinator:
         if self._barren > BARREN + 2 * self.crew.max_workers:
             self._finish(lost(event.death))
 
-    def _on_unfit(self, event: ev.Unfit) -> None:
-        self._finish(event.error)
-
     def _on_observed(self, event: ev.Observed) -> None:
         if self._policy.timeout is not None:
             self._kill(self._roster.condemn(event.running, self._policy.timeout, self._now))
@@ -388,7 +385,7 @@ _HANDLERS: dict[type, Callable[..., None]] = {
     ev.Finished: Coordinator._on_finished,
     ev.Begun: lambda coordinator, event: coordinator._commands.extend(coordinator._dealer.begun(event)),
     ev.Lost: Coordinator._on_lost,
-    ev.Unfit: Coordinator._on_unfit,
+    ev.Unfit: lambda coordinator, event: coordinator._finish(event.error),
     ev.Observed: Coordinator._on_observed,
     ev.Taken: Coordinator._on_taken,
     ev.Moved: Coordinator._on_moved,
