@@ -159,6 +159,11 @@ def test_what_the_process_computes_beside_a_task_that_waits_is_not_the_tasks() -
 
 
 def test_threads_that_would_take_turns_need_more_than_a_little_waiting() -> None:
-    unsendable = COMPUTING._replace(unpicklable="it holds a lock", cpu=0.0065, process_cpu=0.0065)
-    assert choose(unsendable, HERE).backend == "serial"
-    assert choose(unsendable._replace(cpu=0.0045, process_cpu=0.0045), HERE).backend == "threads"
+    unsendable = COMPUTING._replace(unpicklable="it holds a lock", cpu=0.008, process_cpu=0.008)
+    stays = choose(unsendable, HERE)
+    assert stays.backend == "serial"
+    assert "20 % of it waiting and the rest computing that holds the GIL" in stays.reasons[0]
+    assert "threads would take about 8.1 s: too little of a gain to be sure of." in stays.reasons[1]
+    goes = choose(unsendable._replace(cpu=0.006, process_cpu=0.006), HERE)
+    assert goes.backend == "threads"
+    assert goes.reasons[1].startswith("while one call waits, another can compute: threads should take about 6.1 s")

@@ -24,8 +24,10 @@ MARGIN = 0.9
 """Leave the loop only for a plan predicted to take less than this share of its time: predictions are not exact."""
 
 MARGIN_INSIDE = 0.6
-"""The same for functions that are parallel inside, since their own threads and ours get in each other's way, and for
-threads that mostly compute with the GIL: what they wait beside it is hard to tell from waiting for it."""
+"""The same for functions that are parallel inside: their own threads and ours get in each other's way."""
+
+MARGIN_IN_TURNS = 0.75
+"""The same for threads that mostly compute with the GIL: what a call waits beside that is hard to measure."""
 
 ANOTHER = 0.2
 """What each further worker costs to start, as a share of the first one, which starts what all are forked from."""
@@ -37,6 +39,9 @@ back from another one, takes as long as opening a file that is in memory."""
 PARALLEL_INSIDE = 1.3
 """CPU seconds of the process per CPU second of the thread from which the function counts as parallel inside."""
 
+
+SOME = 0.1
+"""Share of its time that a call must wait for that to be told of one that mostly computes."""
 
 HINDERED = 3
 """A task counts as kept from computing by other programs for at most so many times what it computes. What it was kept
@@ -144,8 +149,14 @@ def choose(facts: Facts, candidates: Candidates, wishes: Wishes = Wishes()) -> P
 
 def _margin(facts: Facts, caps: Capabilities) -> float:
     """The share of the loop's time that a plan may take at the most."""
-    in_turns = facts.gil_held is True and not caps.escapes_gil and not waits(facts)
-    return MARGIN_INSIDE if facts.parallel_inside or in_turns else MARGIN
+    if facts.parallel_inside:
+        return MARGIN_INSIDE
+    return MARGIN_IN_TURNS if _in_turns(facts, caps) else MARGIN
+
+
+def _in_turns(facts: Facts, caps: Capabilities) -> bool:
+    """Whether its workers would mostly take turns with the GIL."""
+    return facts.gil_held is True and not caps.escapes_gil and not waits(facts)
 
 
 def predict(facts: Facts, caps: Capabilities, workers: int, slots: int = 1) -> float:
@@ -270,6 +281,11 @@ def _nature(facts: Facts) -> str:
     if facts.parallel_inside:
         cores = facts.process_cpu / facts.cpu
         return f"{each} and keeps {cores:.1f} CPUs busy: it is already parallel inside."
+    if facts.gil_held is True and facts.waiting > SOME * facts.wall:
+        share = 100 * facts.waiting / facts.wall
+        return (
+            f"{each}, {share:.0f} % of it waiting and the rest computing that holds the GIL, where threads take turns."
+        )
     if facts.gil_held is True:
         return f"{each} of computing that holds the GIL, so threads would take turns."
     if facts.gil_held is False and facts.busy <= SWITCH:
@@ -287,19 +303,22 @@ def _why_stay(facts: Facts, predictions: Mapping[str, float], home: str | None) 
     if not others:
         return "no other way of executing can be used."
     seconds, name = min(others)
+    sure = "not worth it" if seconds > MARGIN * rest else "too little of a gain to be sure of"
     what = "all of it" if facts.tasks_left == facts.tasks_seen else "the rest"
-    return f"{what} takes about {span(rest)} in a plain loop; {name} would take about {span(seconds)}: not worth it."
+    return f"{what} takes about {span(rest)} in a plain loop; {name} would take about {span(seconds)}: {sure}."
 
 
 def _why_go(facts: Facts, caps: Capabilities, best: str, predictions: Mapping[str, float], home: str | None) -> str:
     ahead = f"{best} should take about {span(predictions[best])}"
     if home is not None:
         here = "one event loop" if facts.coroutine else "a plain loop"
-        ahead += f" for the {facts.left} tasks left, {here} {span(predictions[home])}"
+        ahead += f" for the {facts.left:,} tasks left, {here} {span(predictions[home])}"
     if facts.coroutine:
         return f"{facts.cpus} loops, one in each process, can do so side by side: {ahead}."
     if facts.waiting > 0.5 * facts.wall:
         return f"waiting can overlap: {ahead}."
+    if _in_turns(facts, caps):
+        return f"while one call waits, another can compute: {ahead}."
     if facts.parallel_inside:
         return f"calls side by side should use the CPUs better than the threads inside each: {ahead}."
     return f"{facts.cpus} CPUs can share the computing: {ahead}."
