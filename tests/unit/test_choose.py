@@ -163,7 +163,14 @@ def test_threads_that_would_take_turns_need_more_than_a_little_waiting() -> None
     stays = choose(unsendable, HERE)
     assert stays.backend == "serial"
     assert "20 % of it waiting and the rest computing that holds the GIL" in stays.reasons[0]
-    assert "threads would take about 8.1 s: too little of a gain to be sure of." in stays.reasons[1]
+    assert "threads would take about 8 s: too little of a gain to be sure of." in stays.reasons[1]
     goes = choose(unsendable._replace(cpu=0.006, process_cpu=0.006), HERE)
     assert goes.backend == "threads"
-    assert goes.reasons[1].startswith("while one call waits, another can compute: threads should take about 6.1 s")
+    assert goes.reasons[1].startswith("while one call waits, another can compute: threads should take about 6 s")
+
+
+def test_many_short_waits_overlap_in_threads() -> None:
+    naps = WAITING._replace(tasks_left=500, wall=0.0011, cpu=2e-5, process_cpu=2e-5, gil_held=None, cpus=2)
+    plan = choose(naps, HERE)
+    assert plan.backend == "threads"
+    assert plan.predictions["threads"] < 0.04

@@ -36,6 +36,10 @@ SWITCH = 0.0001
 """Seconds of waiting, or of computing without the GIL, that threads do not overlap: to let the GIL go, and to get it
 back from another one, takes as long as opening a file that is in memory."""
 
+LONG_WAIT, WAKING = 0.0005, 0.00004
+"""Seconds from which what is waited is a wait for something, and what each of those costs all threads: 500 waits of a
+millisecond in 32 threads take 21 ms (benchmarks/REGRET.md)."""
+
 PARALLEL_INSIDE = 1.3
 """CPU seconds of the process per CPU second of the thread from which the function counts as parallel inside."""
 
@@ -175,11 +179,16 @@ def predict(facts: Facts, caps: Capabilities, workers: int, slots: int = 1) -> f
         left * here,  # one thread sends and receives
     ]
     if not caps.escapes_gil and facts.gil_held is not False:
-        bounds.append(left * (facts.busy + min(facts.waiting, SWITCH)))  # one thread computes at a time
+        bounds.append(left * (facts.busy + _not_overlapped(facts)))  # one thread computes at a time
     elif not caps.escapes_gil:
         bounds.append(left * min(facts.busy, SWITCH))  # to let the GIL go and get it back is done in turns
     others = min(workers, side_by_side) - 1
     return caps.start_seconds * (1 + ANOTHER * others) + max(bounds)
+
+
+def _not_overlapped(facts: Facts) -> float:
+    """Seconds of a task's waiting that pass for all threads: what only looks like waiting, and the way back from it."""
+    return WAKING if facts.waiting >= LONG_WAIT else min(facts.waiting, SWITCH)
 
 
 def _cpu_use(facts: Facts) -> float:
