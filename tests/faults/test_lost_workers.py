@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 
 import alongside
+from alongside.backends import processes
 from alongside.workers.supervisor import supervisor
+from alongside.workers.vigil import Vigil
 from tests.faults.support import count, executions, exists, until
 
 MANY = 3_000
@@ -236,3 +238,19 @@ def test_the_helper_killed_during_a_run_costs_no_task_an_attempt(tmp_path: Path)
     run = alongside.run(task, range(MANY), backend="processes", max_workers=2)
     assert not run.failures
     assert run.results == list(range(MANY))
+
+
+class Keen(Vigil):
+    """Always looks."""
+
+    keen = property(lambda _: True, lambda _, __: None)
+
+
+def test_an_executor_heals_while_both_ends_look_for_the_next_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "Vigil", Keen)
+    with alongside.Executor("processes", 2) as executor:
+        for number in range(200):
+            if number % 50 == 25:
+                with pytest.raises(alongside.WorkerLost):
+                    executor.submit(leave).result()
+            assert executor.submit(abs, -number).result() == number

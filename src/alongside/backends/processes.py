@@ -17,6 +17,7 @@ from threading import Lock, current_thread, main_thread
 from alongside.core.events import Blocked, Crew, Event, Finished, Lost, Returned, Said, Unfit
 from alongside.core.model import Batch, Fault, Job, Part, Running
 from alongside.core.ports import Capabilities
+from alongside.light import cast
 from alongside.transport import contexts
 from alongside.workers import channel as wire
 from alongside.workers.bell import Bell
@@ -28,6 +29,7 @@ from alongside.workers.payload import CALL, FUNCTION, ITEM, drop, pack, pickled,
 from alongside.workers.preloads import modules_of
 from alongside.workers.runner import BATCH, OFFSET, SINCE
 from alongside.workers.supervisor import Worker, supervisor
+from alongside.workers.vigil import Vigil, look
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ class ProcessesBackend:
         self._job_lease = 0
         self._bell: Bell | None = None
         self._lock, self._teaching = Lock(), Lock()
+        self._vigil = Vigil()
 
     def crew(self) -> Crew:
         return Crew(self._limit, depth=2, recalls=True, name=self.name)
@@ -128,6 +131,10 @@ class ProcessesBackend:
         with self._lock:
             if worker not in self._workers:
                 return  # it has just been lost, and whoever commands is about to hear of it
+            if len(batch.items) == 1 and not any(self._batches.values()):
+                self._vigil.begin(self._workers[worker].page)
+            else:
+                self._vigil.break_off()
             self._batches[worker][batch.id] = _Flight(batch)
         self._send_items(worker, batch, 0, batch.items)
 
@@ -154,7 +161,7 @@ class ProcessesBackend:
 
     def wait(self, timeout: float | None) -> Sequence[Event]:
         if not self._events:
-            for fd, mask in self._poll.poll(None if timeout is None else timeout * 1000):
+            for fd, mask in self._ready(timeout):
                 self._attend(fd, mask)
         events = []
         while self._events:  # others may append meanwhile: `dispatch` runs in the caller's thread
@@ -235,6 +242,12 @@ class ProcessesBackend:
             self.wake()
 
     # ------------------------------------------------------------------------------------------------- receiving
+
+    def _ready(self, timeout: float | None) -> Sequence[tuple[int, int]]:
+        vigil = self._vigil
+        if vigil.on and vigil.keen and timeout != 0 and (ready := look(self._poll.poll)):
+            return cast(Sequence[tuple[int, int]], ready)
+        return self._poll.poll(None if timeout is None else timeout * 1000)
 
     def _attend(self, fd: int, mask: int) -> None:
         if self._bell is not None and fd == self._bell_fd:
@@ -324,6 +337,8 @@ class ProcessesBackend:
             flight.left -= done
             if flight.left == 0:
                 del self._batches[number][batch]
+            if self._vigil.on:
+                self._vigil.end()
         nbytes += flight.nbytes * done // len(flight.batch.items)
         self._events.append(Finished(number, batch, parts, faults, seconds, nbytes))
 
@@ -352,6 +367,7 @@ class ProcessesBackend:
         with self._lock:
             process = self._workers.pop(number, None)
             if process is not None:
+                self._vigil.break_off()
                 fd = next(fd for fd, known in self._by_fd.items() if known == number)
                 self._poll.unregister(fd)
                 del self._by_fd[fd], self._batches[number]

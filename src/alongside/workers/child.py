@@ -45,12 +45,13 @@ from alongside.workers.channel import (
 )
 from alongside.workers.functions import clear, shelve
 from alongside.workers.job import Job
-from alongside.workers.page import ONE_OF_THEM, UP, ToldPage, slot
+from alongside.workers.page import KEEN, ONE_OF_THEM, UP, ToldPage, slot
 from alongside.workers.payload import RESULT, always_loads, few_atoms, pack, pickled, unpack
 from alongside.workers.runner import BATCH as BATCH_FIELD
 from alongside.workers.runner import OFFSET, SINCE, placed
 from alongside.workers.surroundings import Birthmarks, adopt
 from alongside.workers.ticker import Ticker
+from alongside.workers.vigil import look
 from alongside.workers.voice import Voice, take_over
 from alongside.workers.zygote import leave
 
@@ -133,7 +134,7 @@ class Worker:
             if not self._ahead:
                 # *Why not just receive*: who sleeps in that is woken too when the parent takes a result off the same
                 # socket, which is a wake-up on the parent's time; a poll hears of nothing but what came.
-                if not self._poll.poll(IDLE * 1000 if self._job is None else None):
+                if not self._awaited():
                     return False
                 self._take_in(self._channel.receive())
         return self._obey_ahead()
@@ -155,6 +156,12 @@ class Worker:
             self._channel.deaf = True  # what came is not whole: the worker leaves after its task
         finally:
             self._receiving.release()
+
+    def _awaited(self) -> bool:
+        """Wait for a frame; False where none has come for long, and nobody has a job for it."""
+        if self._page[KEEN] and look(self._glimpse.poll):
+            return True
+        return bool(self._poll.poll(IDLE * 1000 if self._job is None else None))
 
     def _obey_ahead(self) -> bool:
         while (frame := self._next_frame()) is not None:

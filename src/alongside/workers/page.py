@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 FIELDS = 8
 """Eight-byte numbers per worker: one cache line, so that workers do not slow each other down."""
 
+KEEN = 6
+"""The field in which the parent says how to wait for the next task: looking again and again for a while, or asleep."""
+
 UP = 7
 """The field in which a worker says that it is there, with everything it needs, and waits for a job."""
 
