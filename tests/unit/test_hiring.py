@@ -7,9 +7,9 @@ import pytest
 from alongside.core import events as ev
 from alongside.core.coordinator import Coordinator
 from alongside.core.model import Part
-from alongside.core.policy import HIRE_AGAIN, RECALL, Policy
+from alongside.core.policy import HIRE_AGAIN, SILENCE, Policy
 
-TASKS = 100_000
+TASKS = 1_000_000
 
 
 class Crowd:
@@ -60,10 +60,21 @@ def test_many_cpus_do_not_have_all_of_their_workers_at_once() -> None:
 
 def test_tasks_too_brief_to_wait_for_anything_get_no_more_workers_than_cpus() -> None:
     crowd = Crowd()
-    for turn in range(40):
+    for turn in range(20):
         crowd.answer(1e-7, now=turn * 0.001)
     assert crowd.hired == 2
     assert not crowd.coordinator.hungry, "what is pushed now may wait for company"
+
+
+def test_brief_tasks_are_shared_out_among_those_who_are_there() -> None:
+    """Not among all who might be: batches would be smaller for nothing."""
+    sizes = []
+    for max_workers in (2, 32):
+        crowd = Crowd(max_workers)
+        for turn in range(20):
+            crowd.answer(1e-7, now=turn * 0.001)
+        sizes.append([len(one.batch.items) for one in crowd.batches])
+    assert sizes[0] == sizes[1]
 
 
 def test_where_brief_tasks_are_followed_by_long_ones_more_come_all_the_same() -> None:
@@ -71,7 +82,7 @@ def test_where_brief_tasks_are_followed_by_long_ones_more_come_all_the_same() ->
     for turn in range(6):
         crowd.answer(1e-7, now=turn * 0.001)
     last = 5 * 0.001
-    assert crowd.wait() == pytest.approx(last + RECALL)
+    assert crowd.wait() == pytest.approx(last + SILENCE)
     assert crowd.hired == 4
     crowd.wait()
     assert crowd.hired == 8

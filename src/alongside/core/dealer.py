@@ -12,7 +12,7 @@ from alongside.core.batching import Sizer
 from alongside.core.growth import Growth
 from alongside.core.lines import AHEAD, Lines
 from alongside.core.model import Batch
-from alongside.core.policy import BRIEF, HIRE_AGAIN, HIRES, RECALL, WORTH_HIRING, Policy
+from alongside.core.policy import BRIEF, HIRE_AGAIN, HIRES, RECALL, SILENCE, WORTH_HIRING, Policy
 from alongside.core.roster import Roster, Worker
 
 RESERVE, SHARED = 4096, 256
@@ -95,7 +95,7 @@ class Dealer:
         """When to look whether still more workers are wanted."""
         if not self.held_back or not self._backlog.ready or not self._roster.may_hire:
             return None
-        return max(self._hired_at + HIRE_AGAIN, self._heard_at + RECALL if self._enough_of_them else 0.0)
+        return max(self._hired_at + HIRE_AGAIN, self._heard_at + SILENCE if self._enough_of_them else 0.0)
 
     def next_turn(self) -> float | None:
         """When a task may be sent that waits for its turn by the limits."""
@@ -164,7 +164,7 @@ class Dealer:
         """One more worker, if there is enough to do for it; a few at a time: soon what was sent may be done already."""
         if self._sizer.expected(left) < WORTH_HIRING * self._roster.present:
             return None
-        crowded = self._enough_of_them and self._now < self._heard_at + RECALL
+        crowded = self._enough_of_them and self._now < self._heard_at + SILENCE
         if crowded or self._hires >= self._go:
             self.held_back = self._roster.may_hire
             return None
@@ -198,7 +198,7 @@ class Dealer:
         elif crew.slots > 1:
             share = self._fill_up(worker, left)
         else:
-            share = self._sizer.next(left, crew.max_workers)
+            share = self._sizer.next(left, self._roster.present if self._enough_of_them else crew.max_workers)
         limit = None if crew.counts_tasks else self._policy.tasks_per_worker
         return share if limit is None else min(share, limit - worker.given)
 

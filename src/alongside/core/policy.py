@@ -39,12 +39,15 @@ BRIEF = 0.00005
 """Seconds that a task lasts at the least if it waits for anything: of briefer ones a CPU is all that another worker
 could bring, and where every CPU has one it would only take turns with them."""
 
+SILENCE = 0.05
+"""Seconds without a result after which such tasks are not thought to be that brief any more."""
+
 WORTH_HIRING = 0.0005
 """Seconds of work that must be left for each worker there is, before another is hired."""
 
 RECALL = 0.012
 """Seconds from its sending after which the rest of a batch is had back from its worker, where another has nothing to
-do: three times as long as a batch should last."""
+do: half as long again as a batch should last."""
 
 LOOK_AT_MEMORY = 0.05
 """Seconds between two looks at what the workers hold, where there is a memory limit."""

@@ -56,7 +56,7 @@ class Runner:
     a time, which is where the lock is: what was not taken can be `shed`.
     """
 
-    hand_over = 5_000_000
+    hand_over = 8_000_000
     """Nanoseconds after which finished results are handed over though their batch goes on."""
 
     def __init__(

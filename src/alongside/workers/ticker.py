@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from alongside.workers.voice import Voice
 
 TICK = 0.005
-"""Seconds between two looks for finished results while a batch goes on: they are handed over within two of them."""
+"""Seconds between two looks for finished results while a batch goes on: they are handed over within 10 ms, since a task
+in Python may keep the GIL for as long again once it is wanted."""
 
 
 class Ticker:
