@@ -116,11 +116,11 @@ class AlongsideBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[
             self.configure(n_jobs=self.parallel.n_jobs, parallel=self.parallel, **self._given)
 
     def _send(self, batch: Callable[[], list[Any]], callback: Callable[[Future[Any]], object] | None) -> None:
-        future = self._submitted(batch)
-        future.add_done_callback(self._flow.done)
+        future, flow = self._submitted(batch), self._flow
+        future.add_done_callback(flow.done)
         if callback is not None:
             future.add_done_callback(callback)
-        future.add_done_callback(lambda _: self._flow.told(self._aborting))
+        future.add_done_callback(lambda _: flow.told(self._aborting))
 
     def _submitted(self, batch: Callable[[], list[Any]]) -> Future[Any]:
         """The batch as a future. Where it cannot be sent any more, that is what it comes to: joblib is told so."""

@@ -6,13 +6,14 @@ schedule, retry or know where its results go: they leave through `emit`.
 
 from __future__ import annotations
 
+import sys
 from _thread import allocate_lock
 from time import monotonic_ns
 from types import CoroutineType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any, Protocol, TypeAlias
 
     class Page(Protocol):
@@ -37,9 +38,12 @@ TIMED_FROM = 20_000
 """Nanoseconds a task must take for each to be timed on its own; below it a batch's mean is reported, since reading the
 clock would cost several per cent."""
 
-PORTION, MOST = 200_000, 64
-"""Nanoseconds that the tasks taken from a batch at one go should last, and how many they are at most: what was taken is
-not given back, however long it then lasts."""
+PORTION, MOST = 200_000, 512
+"""Nanoseconds that the tasks taken from a batch at one go should last, and how many they are at most: of those whose
+mean is reported, so many may turn out to be of another kind before they are timed on their own."""
+
+_STEADY: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
+"""Whether an iterator of C code gives each item once though two threads ask it."""
 
 OFFSET, BATCH, SINCE, STEP = range(4)
 """The page: what is in hand (offset + 1; 0: nothing), of which batch, since when (monotonic nanoseconds); of a
@@ -51,9 +55,11 @@ class Runner:
 
     Guarantees: `page` names the task in hand before the function is called and until its result was emitted; every
     task's result or exception is emitted once; `flush` may be called from another thread at any time.
-    Assumes: a list's append, length and slice deletion are each atomic (they are, with the GIL and without it).
+    Assumes: a list's append, length and slice deletion are each atomic (they are, with the GIL and without it). With
+    the GIL so is making a list of what an iterator over a list or a range has left.
     Why not a lock around each task: it would cost more than a small task itself. Tasks are taken from the batch some at
-    a time, which is where the lock is: what was not taken can be `shed`.
+    a time, which is where the lock is: what was not taken can be `shed`. So can those taken that were not begun: the
+    loop then finds its iterator at its end.
     """
 
     hand_over = 8_000_000
@@ -81,7 +87,8 @@ class Runner:
         self._calling = self._called = call
         self._sharing = allocate_lock()
         self._items: Any = ()
-        self._block: Any = ()
+        self._rest: Iterator[Any] = iter(())
+        """What was taken and is not begun."""
         self._batch = self._offset = self._taken = self._end = 0
         """The batch, the offset of its first item here, how many items were taken, and behind which none is."""
         self._first = 0
@@ -104,14 +111,16 @@ class Runner:
             pass
         self.flush()
         self._calling = self._called = self._call
-        self._items = self._block = ()
+        self._items, self._rest = (), iter(())
         page[OFFSET] = 0
 
     def shed(self) -> tuple[int, int, int]:
-        """Give up what was not taken yet: its batch, the offset of the first and the one behind the last. From another
-        thread.
+        """Give up what was not begun yet: its batch, the offset of the first and the one behind the last. From another
+        thread; of a runner whose items are lists and ranges.
         """
         with self._sharing:
+            if _STEADY:
+                self._taken -= len(list(self._rest))
             first, end = self._taken, self._end
             self._end = first
             return self._batch, self._offset + first, self._offset + end
@@ -154,14 +163,12 @@ class Runner:
         """In a child that a task forked: run nothing after that task, and take over no lock another thread held."""
         self.stopped = True
         self._lock, self._sharing = allocate_lock(), allocate_lock()
-        if isinstance(self._block, list):
-            self._block.clear()
+        list(self._rest)
 
     def _run_some(self) -> bool:
         """Run the next few tasks; False where there are none."""
         first, todo = self._next()
-        count = len(todo)
-        if not count:
+        if todo is None:
             return False
         begun = monotonic_ns()
         try:
@@ -172,9 +179,9 @@ class Runner:
             failed = self._page[OFFSET] - 1
             self._break(error, failed)
             with self._sharing:
-                self._taken = failed + 1 - self._offset
+                self._taken, self._rest = failed + 1 - self._offset, iter(())
         else:
-            self._each = (monotonic_ns() - begun) // count
+            self._each = (monotonic_ns() - begun) // max(1, self._page[OFFSET] - first)
         return True
 
     def _look(self, item: Any) -> Any:
@@ -189,16 +196,18 @@ class Runner:
         self._calling = lambda item: ended(call(item))
         return ended(value)
 
-    def _next(self) -> tuple[int, Items]:
+    def _next(self) -> tuple[int, Iterable[Any] | None]:
         """The offset of the next task, and the tasks to be run from there; the first comes alone (`_look`)."""
         portion = max(1, min(MOST, PORTION // (self._each or 1))) if self._taken else 1
         with self._sharing:
             first, end = self._taken, min(self._taken + portion, self._end)
             self._taken = end
-        self._block = self._items if end - first == len(self._items) else self._items[first:end]
-        return self._offset + first, self._block
+            if end == first:
+                return self._offset + first, None
+            todo = self._rest = iter(self._items if end - first == len(self._items) else self._items[first:end])
+        return self._offset + first, todo
 
-    def _run_from(self, todo: Items, offset: int) -> None:
+    def _run_from(self, todo: Iterable[Any], offset: int) -> None:
         timed = self._always_timed or self._each >= TIMED_FROM
         if timed != (self._times is not None):
             with self._lock:
@@ -209,14 +218,14 @@ class Runner:
         else:
             self._plain(todo, offset)
 
-    def _plain(self, todo: Items, offset: int) -> None:
+    def _plain(self, todo: Iterable[Any], offset: int) -> None:
         call, page, values = self._calling, self._page, self._values
         for item in todo:
             offset += 1
             page[OFFSET] = offset
             values.append(call(item))
 
-    def _timed(self, todo: Items, offset: int) -> None:
+    def _timed(self, todo: Iterable[Any], offset: int) -> None:
         call, page, times = self._calling, self._page, self._times
         assert times is not None
         before = monotonic_ns()

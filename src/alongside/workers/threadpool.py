@@ -50,7 +50,7 @@ class _Runner(Runner):
     hand_over = 1 << 62
 
     def _next(self) -> tuple[int, Any]:
-        return self._offset + self._taken, self._items if self._items.waiting else ()
+        return self._offset + self._taken, self._items if self._items.waiting else None
 
 
 class ThreadPool:
