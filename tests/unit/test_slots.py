@@ -109,6 +109,27 @@ def test_what_does_not_await_is_begun_by_one_slot_and_the_rest_can_be_had_back()
     asyncio.run(main())
 
 
+def test_whoever_waits_for_outcomes_comes_before_the_next_task_that_computes() -> None:
+    made: list[Slots] = []
+    seen: list[str] = []
+
+    async def compute(x: int) -> int:
+        seen.append("task")
+        made[0]._turn = 0.0  # as if it had computed for long
+        return x
+
+    async def main() -> None:
+        made.append(slots := Slots(Job(compute, coroutine=True), 20))
+        slots.put(1, 0, range(4))
+        while slots.busy:
+            await slots.sleep(None)
+            seen.extend("fetched" for _ in slots.finished(1))
+        await slots.close()
+
+    asyncio.run(main())
+    assert seen == ["task", "fetched"] * 4
+
+
 def test_what_is_under_way_is_not_given_back() -> None:
     async def main() -> None:
         waiters = Waiters()

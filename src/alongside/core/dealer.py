@@ -215,7 +215,7 @@ class Dealer:
         """
         crew, each = self._roster.crew, self._sizer.per_task
         slots = self._slots = crew.slots if self.growth is None else self.growth.at_once
-        least = min(2 * slots, RESERVE) if crew.max_workers == 1 else min(slots, SHARED)  # all may be done at once
+        least = min(4 * slots, RESERVE) if crew.max_workers == 1 else min(slots, SHARED)  # all may be done at once
         wanted = crew.target_seconds * slots / each if each else 0.0
         self._reserve = int(max(least, min(wanted, crew.most))) if self._lines is None else 0
         self._roster.enough = slots + self._reserve // 2

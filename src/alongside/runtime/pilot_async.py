@@ -17,8 +17,8 @@ from alongside.workers.loopwatch import LoopWatch
 FIRST_LOOK = 0.03
 """Seconds of a run before anything but one loop is thought of."""
 
-FEW = 4
-"""Tasks that have to be done by then: one that is slow says little about the others."""
+FEW = 2
+"""Tasks that have to be done by then: a single one that is slow says little about the others."""
 
 WORTH = 0.1
 """Seconds in which the tasks left would keep the loop, for other loops to be worth a thought."""

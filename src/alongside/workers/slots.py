@@ -185,6 +185,8 @@ class Slots:
         """A slot has run dry. What came in between, when it was not yet known to be free, needs another one."""
         self._slots.discard(slot)
         self._fill()
+        if not self._slots:
+            self.changed.set()
 
     async def _slot(self) -> None:
         todo, call, clock, marked = self._todo, self._call, monotonic, self._marked
@@ -221,7 +223,8 @@ class Slots:
         self.changed.set()
 
     async def _rest(self) -> None:
-        """Give the loop a turn."""
+        """Give the loop a turn, and whoever waits for outcomes the first of it."""
+        self.changed.set()
         self._turn = monotonic() + TURN
         self._resting += 1
         try:
