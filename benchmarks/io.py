@@ -17,6 +17,7 @@ SUITE = Suite(
         "coroutines": rows_waiting.coroutines,
         "memory": rows_waiting.memory,
         "pages": rows_pages.pages,
+        "parsed": rows_pages.parsed,
         "polite": rows_pages.polite,
         "hostile": rows_pages.hostile,
     },

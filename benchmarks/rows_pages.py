@@ -13,6 +13,8 @@ import urllib.request
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from html.parser import HTMLParser
 from typing import Any
 
 from benchmarks import peers
@@ -20,6 +22,9 @@ from benchmarks.harness import SUBJECT, CannotDo, Contender, Row, Target, Work, 
 from benchmarks.scale import Scale
 
 BY_HAND = "aiohttp by hand, at its best number"
+ONE_LOOP = "one loop by hand, 100 at once"
+LINKS = 180
+"""Links of a page that is parsed: about 3 ms of `html.parser`."""
 HOSTS = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 
 
@@ -36,6 +41,25 @@ def pages(scale: Scale) -> Row:
         ),
         lambda answer: "" if answer == list(range(count)) else "not every page, or not in order",
         (Target("within 10 % of the client by hand", 1.1, BY_HAND),),
+        rounds=scale.rounds(7),
+    )
+
+
+def parsed(scale: Scale) -> Row:
+    """Bound by the CPUs, which the server shares: it only writes fixed bytes, and costs a small part of one."""
+    count = scale._size(600, 100)
+    return Row(
+        f"{count} pages over HTTP, 20 ms latency, about 3 ms of parsing each; the server on the same two CPUs",
+        (
+            Contender(ONE_LOOP, lambda: _parsed(_in_one_loop, count)),
+            Contender(f"{SUBJECT}, told processes", lambda: _parsed(partial(_counted, backend="processes"), count)),
+            Contender(SUBJECT, lambda: _parsed(_counted, count)),
+        ),
+        lambda answer: "" if answer == [LINKS] * count else "not every link of every page",
+        (
+            Target("1.5 times as fast as one loop", 1 / 1.5, ONE_LOOP, f"{SUBJECT}, told processes"),
+            Target("the same by itself", 1 / 1.5, ONE_LOOP),
+        ),
         rounds=scale.rounds(7),
     )
 
@@ -76,10 +100,12 @@ def hostile(scale: Scale) -> Row:
 
 
 @contextmanager
-def site() -> Iterator[str]:
+def site(*arguments: str) -> Iterator[str]:
     """The server's port, while it runs."""
-    peers.library("aiohttp")
-    with subprocess.Popen([sys.executable, "-m", "benchmarks.site"], stdout=subprocess.PIPE, text=True) as process:
+    if not arguments:
+        peers.library("aiohttp")
+    command = [sys.executable, "-m", "benchmarks.site", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             yield process.stdout.readline().strip()
@@ -160,6 +186,48 @@ def _alongside(count: int, **options: Any) -> Iterator[Work]:
             return answer
 
         yield lambda: _with_client(main)
+
+
+# ---------------------------------------------------------------------------------------------------------- parsed
+
+
+class Links(HTMLParser):
+    """Counts the links of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.count += tag == "a"
+
+
+async def links_of(url: str) -> int:
+    """Fetch a page, and count its links."""
+    host, port = url.split("/")[2].split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(f"GET {url} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    page = await reader.read(-1)
+    writer.close()
+    links = Links()
+    links.feed(page.decode())
+    return links.count
+
+
+@contextmanager
+def _parsed(work: Callable[[list[str]], object], count: int) -> Iterator[Work]:
+    with site("--links", str(LINKS)) as port:
+        urls = [f"http://127.0.0.1:{port}/page/{number}" for number in range(count)]
+        yield lambda: work(urls)
+
+
+def _in_one_loop(urls: list[str]) -> list[int]:
+    return asyncio.run(peers.worker_loop(lambda number: links_of(urls[number]), len(urls), 100))
+
+
+def _counted(urls: list[str], **options: Any) -> list[int]:
+    answer: list[int] = peers.alongside_name("map")(links_of, urls, **options)
+    return answer
 
 
 # ---------------------------------------------------------------------------------------------------------- polite

@@ -2,12 +2,16 @@
 
 Answers `/page/N` after 20 ms, `/polite/N` likewise and keeps a log of it, `/hostile/N` badly at first, `/log` with what
 it has seen. Prints its port. Must never: be told what a client is.
+
+With `--links N` it is as cheap as a server in Python can be: every request gets the same page with so many links, after
+20 ms, and the connection is closed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 from collections import Counter
 from typing import Any
@@ -78,5 +82,34 @@ async def serve() -> None:
     await asyncio.Event().wait()
 
 
+class Fixed(asyncio.Protocol):
+    """Answers whatever it is asked with the same bytes."""
+
+    def __init__(self, answer: bytes) -> None:
+        self._answer = answer
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        asyncio.get_running_loop().call_later(LATENCY, self._reply)
+
+    def _reply(self) -> None:
+        if isinstance(self._transport, asyncio.WriteTransport) and not self._transport.is_closing():
+            self._transport.write(self._answer)
+            self._transport.close()
+
+
+async def serve_fixed(links: int) -> None:
+    """Serve one page until killed."""
+    body = "".join(f"<p>Item {number}: <a href='/page/{number}'>page {number}</a></p>\n" for number in range(links))
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Fixed((head + body).encode()), "127.0.0.1", 0, backlog=2048
+    )
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
 if __name__ == "__main__":
-    asyncio.run(serve())
+    asyncio.run(serve_fixed(int(sys.argv[2])) if sys.argv[1:2] == ["--links"] else serve())
