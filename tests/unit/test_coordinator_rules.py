@@ -338,11 +338,11 @@ def test_the_empty_are_served_before_those_that_have_something() -> None:
 
 def test_many_slots_are_filled_with_a_reserve() -> None:
     run = Run(ev.Crew(1, slots=10, watches_timeout=True, name="w")).tell(ev.Tick())
-    assert run.of(ev.Pull) == [ev.Pull(30)]
-    run.items(*range(50), end=False)
-    assert [len(items) for _, _, items, _ in run.dispatched] == [30]
-    run.tell(ev.Finished(1, 1, [Part(offset, [offset], 0.1) for offset in range(11)], (), 0.1))
-    assert [len(items) for _, _, items, _ in run.dispatched] == [30, 11], "below twenty in hand it is filled up again"
+    assert run.of(ev.Pull) == [ev.Pull(50)]
+    run.items(*range(80), end=False)
+    assert [len(items) for _, _, items, _ in run.dispatched] == [50]
+    run.tell(ev.Finished(1, 1, [Part(offset, [offset], 0.1) for offset in range(21)], (), 0.1))
+    assert [len(items) for _, _, items, _ in run.dispatched] == [50, 21], "below thirty in hand it is filled up again"
 
 
 def test_parts_of_a_batch_may_come_in_any_order() -> None:

@@ -81,6 +81,6 @@ def first_batch(crew: ev.Crew, tasks: int) -> int:
 
 
 def test_shares() -> None:
-    assert [first_batch(ev.Crew(1, slots=10), tasks) for tasks in (3, 20, 50)] == [3, 20, 30]
+    assert [first_batch(ev.Crew(1, slots=10), tasks) for tasks in (3, 20, 80)] == [3, 20, 50]
     assert [first_batch(ev.Crew(2, slots=10), tasks) for tasks in (1, 40, 1000)] == [1, 10, 20]
     assert [lanes(None, 2), lanes(1, 8), lanes(7, 2), lanes(100, 8)] == [(2, 100), (1, 1), (2, 3), (8, 12)]
