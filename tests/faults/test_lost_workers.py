@@ -8,7 +8,7 @@ import random
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -117,8 +117,10 @@ def killer(pause: float) -> Iterator[list[int]]:
             pids = [supervisor._nursery._pids.get(number) for number in tuple(supervisor._lent)]
             running = [pid for pid in pids if pid and exists(pid)]
             if running:
-                victims.append(chance.choice(running))
-                os.kill(victims[-1], signal.SIGKILL)
+                victim = chance.choice(running)
+                with suppress(ProcessLookupError):  # it has ended of itself, of what was done to it before
+                    os.kill(victim, signal.SIGKILL)
+                    victims.append(victim)
 
     thread = threading.Thread(target=kill)
     thread.start()
