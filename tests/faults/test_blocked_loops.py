@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from functools import partial
@@ -195,3 +197,27 @@ def test_a_given_number_is_kept_while_the_run_moves(moves: list[str], tmp_path: 
     under_way = list(itertools.accumulate(map(int, tally.read_text().split())))
     assert max(under_way) <= 8
     assert under_way[-1] == 0
+
+
+def test_nobody_is_named_for_a_loop_that_is_merely_late() -> None:
+    """The code that has the loop run is on its thread's stack all the while: it keeps nobody."""
+
+    async def others() -> loopwatch.Place | None:
+        found: list[loopwatch.Place | None] = []
+        looked = asyncio.Event()
+        loop, number = asyncio.get_running_loop(), threading.get_ident()
+
+        def look() -> None:
+            while (seen := loopwatch.at_work(number))[0] is asking:
+                pass  # until the coroutine waits
+            found.append(seen[1])
+            loop.call_soon_threadsafe(looked.set)
+
+        asking = sys._getframe()
+        looker = threading.Thread(target=look)
+        looker.start()
+        await looked.wait()
+        looker.join()
+        return found[0]
+
+    assert asyncio.run(others()) is None

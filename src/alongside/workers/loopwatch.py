@@ -30,7 +30,18 @@ LONG = 0.1
 """Seconds for which one coroutine must have kept the loop to be told of, without those for which it had no CPU."""
 
 _OURS = __name__.rpartition(".")[0].partition(".")[0] + "."
-_MACHINERY = (_OURS, "asyncio.", "uvloop", "threading", "concurrent.", "contextvars", "importlib.", "runpy")
+_MACHINERY = (
+    _OURS,
+    "asyncio.",
+    "uvloop",
+    "selectors",
+    "threading",
+    "concurrent.",
+    "contextvars",
+    "importlib.",
+    "runpy",
+)
+_LOOPS = ("asyncio.base_events", "asyncio.runners")
 
 
 class Place(NamedTuple):
@@ -100,7 +111,7 @@ def at_work(thread: int) -> tuple[FrameType | None, Place | None]:
     while frame is not None:
         if _is_the_users(frame):
             outermost = frame
-        elif outermost is not None and _is_the_loops(frame):
+        elif _runs_the_loop(frame) or (outermost is not None and _is_the_loops(frame)):
             break
         frame = frame.f_back
     if outermost is None:
@@ -115,6 +126,11 @@ def _is_the_users(frame: FrameType) -> bool:
 
 def _is_the_loops(frame: FrameType) -> bool:
     return _module(frame).startswith((_OURS + "workers.", "asyncio."))
+
+
+def _runs_the_loop(frame: FrameType) -> bool:
+    """Whether what is further out only waits for the loop to end: the code that called `asyncio.run`, say."""
+    return _module(frame) in _LOOPS and frame.f_code.co_name in ("run", "run_forever", "run_until_complete")
 
 
 def _module(frame: FrameType) -> str:
