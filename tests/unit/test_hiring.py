@@ -7,7 +7,7 @@ import pytest
 from alongside.core import events as ev
 from alongside.core.coordinator import Coordinator
 from alongside.core.model import Part
-from alongside.core.policy import HIRE_AGAIN, SILENCE, Policy
+from alongside.core.policy import HIRE_AGAIN, HIRE_MORE, SILENCE, Policy
 
 TASKS = 1_000_000
 
@@ -49,8 +49,22 @@ def test_first_one_for_each_cpu_then_twice_as_many_each_time_while_all_are_busy(
     crowd = Crowd()
     assert crowd.hired == 2
     for turn in range(1, 5):
-        assert crowd.wait() == pytest.approx(turn * HIRE_AGAIN)
+        assert crowd.wait() == pytest.approx(turn * HIRE_MORE)
         assert crowd.hired == 2 * 2**turn
+
+
+def test_a_worker_for_each_cpu_comes_sooner_than_more_than_that() -> None:
+    crowd = Crowd(max_workers=64, cpus=16)
+    assert [crowd.wait() for _ in range(2)] == pytest.approx([HIRE_AGAIN, 2 * HIRE_AGAIN])
+    assert crowd.hired == 16
+    assert crowd.wait() == pytest.approx(2 * HIRE_AGAIN + HIRE_MORE)
+    assert crowd.hired == 32
+
+
+def test_what_happens_meanwhile_does_not_hurry_it() -> None:
+    crowd = Crowd()
+    crowd.tell(ev.Tick(), HIRE_MORE / 2)
+    assert crowd.hired == 2
 
 
 def test_many_cpus_do_not_have_all_of_their_workers_at_once() -> None:

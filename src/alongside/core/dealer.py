@@ -12,7 +12,7 @@ from alongside.core.batching import Sizer
 from alongside.core.growth import Growth
 from alongside.core.lines import AHEAD, Lines
 from alongside.core.model import Batch
-from alongside.core.policy import BRIEF, HIRE_AGAIN, HIRES, RECALL, SILENCE, WORTH_HIRING, Policy
+from alongside.core.policy import BRIEF, HIRE_AGAIN, HIRE_MORE, HIRES, RECALL, SILENCE, WORTH_HIRING, Policy
 from alongside.core.roster import Roster, Worker
 
 RESERVE, SHARED = 4096, 256
@@ -29,7 +29,8 @@ class Dealer:
         self._roster = roster
         self._sizer = Sizer(crew.target_seconds, policy.batch_size, crew.most)
         self._hires = self._go = 0
-        self._now = self._hired_at = self._heard_at = 0.0
+        self._now = self._heard_at = 0.0
+        self._hired_at = float("-inf")
         self._commands: list[ev.Command] = []
         self.batches = 0
         """The number of the last batch."""
@@ -95,7 +96,7 @@ class Dealer:
         """When to look whether still more workers are wanted."""
         if not self.held_back or not self._backlog.ready or not self._roster.may_hire:
             return None
-        return max(self._hired_at + HIRE_AGAIN, self._heard_at + SILENCE if self._enough_of_them else 0.0)
+        return max(self._hired_at + self._pace, self._heard_at + SILENCE if self._enough_of_them else 0.0)
 
     def next_turn(self) -> float | None:
         """When a task may be sent that waits for its turn by the limits."""
@@ -165,7 +166,8 @@ class Dealer:
         if self._sizer.expected(left) < WORTH_HIRING * self._roster.present:
             return None
         crowded = self._enough_of_them and self._now < self._heard_at + SILENCE
-        if crowded or self._hires >= self._go:
+        early = self._one_for_each_cpu and not self._hires and self._now < self._hired_at + HIRE_MORE
+        if crowded or early or self._hires >= self._go:
             self.held_back = self._roster.may_hire
             return None
         worker = self._roster.hire()
@@ -181,7 +183,16 @@ class Dealer:
         come, that is: the next task may be another kind.
         """
         each = self._sizer.per_task
-        return each is not None and each < BRIEF and 0 < self._roster.crew.cpus <= self._roster.present
+        return each is not None and each < BRIEF and self._one_for_each_cpu
+
+    @property
+    def _one_for_each_cpu(self) -> bool:
+        return 0 < self._roster.crew.cpus <= self._roster.present
+
+    @property
+    def _pace(self) -> float:
+        """Seconds between two hirings."""
+        return HIRE_MORE if self._one_for_each_cpu else HIRE_AGAIN
 
     def _dispatch(self, worker: Worker, left: int) -> int:
         tasks = self._backlog.take(self._share(worker, left))

@@ -35,6 +35,10 @@ HIRES, HIRE_AGAIN = 4, 0.001
 """Workers hired at the first go (fewer where there are fewer CPUs), and seconds until as many again as there are then
 may be hired, if those are still busy: what was sent may be done by then."""
 
+HIRE_MORE = 0.003
+"""The same where every CPU has a worker: the first results of a call, which tell whether more would bring anything, are
+there after one or two milliseconds."""
+
 BRIEF = 0.00005
 """Seconds that a task lasts at the least if it waits for anything: of briefer ones a CPU is all that another worker
 could bring, and where every CPU has one it would only take turns with them."""
