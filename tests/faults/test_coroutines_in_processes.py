@@ -78,6 +78,7 @@ async def end_this_process(how: str) -> None:
     await asyncio.sleep(60)
 
 
+@pytest.mark.filterwarnings("ignore:blocked loop")  # to start a process may hold it for long on a busy machine
 @pytest.mark.filterwarnings("ignore:changes lost")
 @pytest.mark.parametrize("how", ["at once", "when nothing runs", "by another's hand", "connection closed"])
 @pytest.mark.parametrize("retries", [0, 1])
