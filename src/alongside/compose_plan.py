@@ -42,7 +42,7 @@ def known_plan(
     if plan is None or _there(plan.backend):
         return plan
     prepare()
-    return pilot.unless_coming(plan)
+    return pilot.unless_awaited(plan)
 
 
 def _there(name: str) -> bool:

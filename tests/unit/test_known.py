@@ -17,6 +17,7 @@ from alongside.core.known import Phase, learned
 from alongside.core.model import Part
 from alongside.core.ports import Capabilities
 from alongside.runtime import known, machine
+from alongside.runtime.callables import REMEMBERED
 from alongside.runtime.pilot import KNOWN, STRAIGHT, Pilot
 
 BEFORE = Facts(tasks_seen=3, wall=0.006, cpu=0.001, gil_held=None, item_bytes=20, cpus=2)
@@ -132,11 +133,11 @@ def test_few_functions_are_remembered_and_those_that_share_a_wrapper_are_told_ap
     assert known.recall(functools.partial(one)) == COMPUTES
     assert known.recall(other) is None
     made: dict[str, Any] = {}
-    for number in range(known.KEPT):
+    for number in range(REMEMBERED):
         exec(compile(f"def made_{number}(item): return item", "made", "exec"), made)
         known.keep(made[f"made_{number}"], COMPUTES)
     assert known.recall(one) is None
-    assert len(known._facts) == known.KEPT
+    assert len(known._facts) == REMEMBERED
 
 
 # ------------------------------------------------------------------------------------------- how a call begins by it

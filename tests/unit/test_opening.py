@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 import alongside
-from alongside.runtime.callables import identity_of, may_take_long
+from alongside.runtime.callables import REMEMBERED, identity_of, may_take_long
 from alongside.runtime.loop import Stopwatch
 from alongside.runtime.opening import Opening
 from alongside.runtime.source import Source
-from alongside.runtime.watcher import REMEMBERED, Watcher, brisk, cpu_clock, heard, remember
+from alongside.runtime.watcher import Watcher, brisk, cpu_clock, heard, remember
 
 
 class Told:

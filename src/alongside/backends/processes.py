@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from threading import Lock, current_thread, main_thread
 
+from alongside.core.batching import BATCH_SECONDS
 from alongside.core.events import Blocked, Crew, Event, Finished, Lost, Returned, Said, Unfit
 from alongside.core.model import Batch, Fault, Job, Part, Running
 from alongside.core.ports import Capabilities
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
     from typing import Any, ClassVar
 
 _LOOP_MODULES = ("asyncio", "alongside.workers.coroutines")
-
-BATCH_SECONDS = 0.008
-"""How long a batch should last: each costs the parent 0.1 ms of CPU, which the workers are without."""
 
 _runs = count(1)
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from alongside.core.batching import BATCH_SECONDS
 from alongside.core.lanes import SLOTS, lanes
 from alongside.core.ports import Capabilities
 from alongside.light import NamedTuple
@@ -197,7 +198,7 @@ def _cpu_use(facts: Facts) -> float:
 
 def _sending(facts: Facts, caps: Capabilities) -> tuple[float, float]:
     """Seconds per task for sending and receiving, here and at the worker; small tasks share the cost of a batch."""
-    batch = max(1.0, min(0.008 / facts.wall, 1000.0)) if facts.wall > 0 else 1000.0
+    batch = max(1.0, min(BATCH_SECONDS / facts.wall, 1000.0)) if facts.wall > 0 else 1000.0
     pickling = facts.pickle_seconds / 2 if caps.needs_pickling else 0.0
     return caps.task_seconds / batch + pickling, pickling
 

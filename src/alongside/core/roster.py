@@ -189,8 +189,8 @@ class Roster:
 
     def left_behind(self) -> list[Worker]:
         """Workers of another crew that may hold what they have not begun, and are asked for it from here on."""
-        found = [w for w in self if w.crew is not self.crew and w.crew.recalls and w.load > 1 and not w.recalled]
-        found = [worker for worker in found if worker.condemned is None]
+        old = (worker for worker in self if worker.crew is not self.crew and worker.crew.recalls)
+        found = [one for one in old if one.load > 1 and not one.recalled and one.condemned is None]
         for worker in found:
             worker.recalled = True
         return found

@@ -56,6 +56,18 @@ def identity_of(fn: Any) -> Any:
     return None if code is None else (code, getattr(inner, "__module__", None), named)
 
 
+REMEMBERED = 256
+"""Functions of which something is remembered."""
+
+
+def keep_newest(memory: dict[Any, Any], identity: Any, what: Any) -> None:
+    """Keep this of a function in a memory of `REMEMBERED`. The oldest entries go."""
+    memory.pop(identity, None)
+    memory[identity] = what
+    while len(memory) > REMEMBERED:
+        del memory[next(iter(memory))]
+
+
 def name_of(fn: Any) -> str:
     """What to call `fn` in a message."""
     inner = getattr(fn, "func", fn)

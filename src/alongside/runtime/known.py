@@ -12,16 +12,13 @@ from time import perf_counter
 from alongside.core.choose import Facts
 from alongside.core.events import Command, Event, Finished, Hire
 from alongside.core.known import Phase, learned
-from alongside.runtime.callables import identity_of
+from alongside.runtime.callables import identity_of, keep_newest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     Spent = tuple[float, float]
-
-KEPT = 256
-"""Functions that are remembered."""
 
 _facts: dict[Any, Facts] = {}
 
@@ -32,14 +29,10 @@ def recall(fn: Any) -> Facts | None:
 
 
 def keep(fn: Any, facts: Facts) -> None:
-    """Remember this of a function. The oldest entries go."""
+    """Remember this of a function."""
     identity = identity_of(fn)
-    if identity is None:
-        return
-    _facts.pop(identity, None)
-    _facts[identity] = facts
-    while len(_facts) > KEPT:
-        del _facts[next(iter(_facts))]
+    if identity is not None:
+        keep_newest(_facts, identity, facts)
 
 
 class Ledger:

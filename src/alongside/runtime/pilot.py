@@ -128,7 +128,7 @@ class AnyPilot:
     def _left(self, seen: int) -> int | None:
         return None if self._total is None else max(0, self._total - seen)
 
-    def _unless_awaited(self, plan: Plan) -> Plan | None:
+    def unless_awaited(self, plan: Plan) -> Plan | None:
         """The plan, unless its workers are about to be there: then it is noted that all goes on as it is until then.
 
         To stand and wait for them would cost as much as they take, which nobody knows who does not know what they
@@ -188,10 +188,6 @@ class Pilot(AnyPilot):
         self._sample = (items[0], None) if items else None
         plan = self._chosen(self.facts())
         return None if self._candidates[plan.backend].in_caller else plan
-
-    def unless_coming(self, plan: Plan) -> Plan | None:
-        """The plan; None where its workers are about to be there, until when the loop goes on."""
-        return self._unless_awaited(plan)
 
     def facts(self) -> Facts:
         """What is known now: of an earlier call, until this one has shown more."""
@@ -254,7 +250,7 @@ class Pilot(AnyPilot):
     def _better(self, facts: Facts) -> Plan | None:
         """The plan by these facts, if it is anything but the loop."""
         plan = self._chosen(facts)
-        return None if self._candidates[plan.backend].in_caller else self._unless_awaited(plan)
+        return None if self._candidates[plan.backend].in_caller else self.unless_awaited(plan)
 
     def _chosen(self, facts: Facts) -> Plan:
         plan = super()._chosen(facts)

@@ -54,7 +54,7 @@ class CoroutinePilot(AnyPilot):
             self._prepare()
         self._next_look = 2 * (monotonic() - self._began[0])
         plan = self._chosen(facts)
-        return None if self._candidates[plan.backend].in_event_loop else self._unless_awaited(plan)
+        return None if self._candidates[plan.backend].in_event_loop else self.unless_awaited(plan)
 
     def facts(self) -> Facts:
         """What is known now. In a loop that others use too, what those do counts as the coroutines' own.

@@ -11,7 +11,7 @@ import time
 from _thread import allocate_lock, get_ident, start_new_thread
 
 from alongside.clocks import run_delay
-from alongside.runtime.callables import identity_of
+from alongside.runtime.callables import identity_of, keep_newest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -204,15 +204,11 @@ class Watcher:
 
 
 _remembered: dict[Any, bool] = {}
-REMEMBERED = 256
 
 
 def remember(identity: Any, held: bool) -> None:
-    """What was heard of a function, for the next time it is run over something. The oldest entries go."""
-    _remembered.pop(identity, None)
-    _remembered[identity] = held
-    while len(_remembered) > REMEMBERED:
-        del _remembered[next(iter(_remembered))]
+    """What was heard of a function, for the next time it is run over something."""
+    keep_newest(_remembered, identity, held)
 
 
 class brisk:  # noqa: N801  (used as a context manager, like those of contextlib)
