@@ -49,6 +49,22 @@ class Waiters:
         return x
 
 
+class Computer:
+    """A coroutine that does not await and seems to compute for long. `seen`: what it was called with, or the name given
+    for each call.
+    """
+
+    def __init__(self, name: str | None = None) -> None:
+        self.slots: Slots
+        self.seen: list[object] = []
+        self._name = name
+
+    async def compute(self, x: int) -> int:
+        self.seen.append(x if self._name is None else self._name)
+        self.slots._turn = 0.0  # as if it had computed for long
+        return x
+
+
 async def settled(slots: Slots) -> list[int]:
     """What has come when nothing is left."""
     found: list[int] = []
@@ -83,17 +99,12 @@ def test_slots_are_begun_a_few_at_a_time_and_it_is_told_when_all_are() -> None:
 
 
 def test_what_does_not_await_is_begun_by_one_slot_and_the_rest_can_be_had_back() -> None:
-    made: list[Slots] = []
-    seen: list[int] = []
-
-    async def compute(x: int) -> int:
-        seen.append(x)
-        made[0]._turn = 0.0  # as if it had computed for long
-        return x
+    computer = Computer()
+    seen = computer.seen
 
     async def main() -> None:
         told: list[int] = []
-        made.append(slots := Slots(Job(compute, coroutine=True), 20, begun=lambda *what: told.append(1)))
+        slots = computer.slots = Slots(Job(computer.compute, coroutine=True), 20, begun=lambda *what: told.append(1))
         slots.put(1, 0, range(40))
         while not seen:
             await asyncio.sleep(0)
@@ -110,16 +121,11 @@ def test_what_does_not_await_is_begun_by_one_slot_and_the_rest_can_be_had_back()
 
 
 def test_whoever_waits_for_outcomes_comes_before_the_next_task_that_computes() -> None:
-    made: list[Slots] = []
-    seen: list[str] = []
-
-    async def compute(x: int) -> int:
-        seen.append("task")
-        made[0]._turn = 0.0  # as if it had computed for long
-        return x
+    computer = Computer("task")
+    seen = computer.seen
 
     async def main() -> None:
-        made.append(slots := Slots(Job(compute, coroutine=True), 20))
+        slots = computer.slots = Slots(Job(computer.compute, coroutine=True), 20)
         slots.put(1, 0, range(4))
         while slots.busy:
             await slots.sleep(None)
@@ -169,16 +175,11 @@ def test_outcomes_are_handed_over_in_neighbouring_stretches_whatever_the_order()
 
 
 def test_the_loop_gets_a_turn_though_no_coroutine_awaits() -> None:
-    made: list[Slots] = []
-    seen: list[str] = []
-
-    async def compute(x: int) -> int:
-        seen.append("task")
-        made[0]._turn = 0.0  # as if it had computed for long
-        return x
+    computer = Computer("task")
+    seen = computer.seen
 
     async def main() -> None:
-        made.append(slots := Slots(Job(compute, coroutine=True), 1))
+        slots = computer.slots = Slots(Job(computer.compute, coroutine=True), 1)
         slots.put(1, 0, range(3))
         while slots.busy:
             await asyncio.sleep(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from _queue import SimpleQueue
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -217,10 +218,7 @@ def test_a_worker_that_is_killed_is_replaced() -> None:
             gate.wait(PATIENCE)
         return item
 
-    backend = ThreadsBackend(1)
-    backend.open(Job(task))
-    try:
-        backend.hire(1)
+    with _hired(1, task, gate) as backend:
         backend.dispatch(1, Batch(1, 0, ["stuck", "behind it"]))
         assert begun.wait(PATIENCE)
         backend.kill(1)
@@ -231,9 +229,6 @@ def test_a_worker_that_is_killed_is_replaced() -> None:
         (finished,) = _first(backend)
         assert type(finished) is Finished
         assert (finished.worker, finished.batch) == (2, 2)
-    finally:
-        gate.set()
-        backend.close()
 
 
 def test_it_is_told_when_all_threads_have_begun_and_what_waits_can_be_had_back() -> None:
@@ -243,10 +238,7 @@ def test_it_is_told_when_all_threads_have_begun_and_what_waits_can_be_had_back()
         gate.wait(PATIENCE)
         return item
 
-    backend = ThreadsBackend(3)
-    backend.open(Job(wait))
-    try:
-        backend.hire(1)
+    with _hired(3, wait, gate) as backend:
         backend.dispatch(1, Batch(1, 0, list(range(10))))
         (begun,) = _first(backend)
         assert type(begun) is Begun
@@ -262,6 +254,16 @@ def test_it_is_told_when_all_threads_have_begun_and_what_waits_can_be_had_back()
         while len(found) < 3:
             found += [value for event in _first(backend) for part in event.parts for value in part.values]
         assert sorted(found) == [0, 1, 2]
+
+
+@contextmanager
+def _hired(limit: int, fn: Callable[[Any], Any], gate: threading.Event) -> Iterator[ThreadsBackend]:
+    """A backend with worker 1. At the end what waits at the gate is let through."""
+    backend = ThreadsBackend(limit)
+    backend.open(Job(fn))
+    try:
+        backend.hire(1)
+        yield backend
     finally:
         gate.set()
         backend.close()
