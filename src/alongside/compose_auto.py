@@ -6,7 +6,7 @@ Owns the run that is put together after a loop, or beside one that is stuck in a
 from __future__ import annotations
 
 from alongside.compose import lazily
-from alongside.compose_plan import base_facts, candidates, coming, known_plan
+from alongside.compose_plan import base_facts, candidates, coming, known_plan, let_go
 from alongside.composition import Composition
 from alongside.core.choose import Facts, Plan, waits
 from alongside.core.events import Reserved
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 def pilot(opening: Opening) -> LoopPilot:
     """Who weighs the facts of this loop."""
-    return LoopPilot(candidates, base_facts(machine.cpu_count()), opening.fn, opening.watch, coming)
+    return LoopPilot(candidates, base_facts(machine.cpu_count()), opening.fn, opening.watch, opening.get_ahead, coming)
 
 
 def at_once(opening: Opening) -> Plan | None:
@@ -40,7 +40,7 @@ def at_once(opening: Opening) -> Plan | None:
         return None
     opening.look_ahead()
     opening.pilot = pilot(opening)
-    return known_plan(opening.pilot, facts, opening.source.peek, opening.get_ahead)
+    return known_plan(opening.pilot, facts, opening.source.peek)
 
 
 def engage(opening: Opening, plan: Plan) -> Engaged:
@@ -54,7 +54,8 @@ def engage_lazily(opening: Opening, plan: Plan) -> Engaged:
 
 
 def stays(fn: Any, facts: Facts) -> None:
-    """Say what there is to learn where a plain loop was found best."""
+    """Let go of what was got ready, and say what there is to learn: a plain loop was found best."""
+    let_go()
     Teacher(fn, seeded=False).stays(facts)
 
 
@@ -77,6 +78,7 @@ class Engaged:
                 after=plan,
                 done=opening.watch.kept(),
             )
+        let_go(plan.backend)
         self._made.teacher.begins(self._made.driver.backend.capabilities, self._made.plan.max_workers)
         if self._made.review is not None:
             self._made.review.begin(opening.pilot)

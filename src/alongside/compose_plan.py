@@ -33,22 +33,21 @@ def coming(name: str) -> bool:
     return check is not None and check()
 
 
-def known_plan(
-    pilot: Pilot, known: Facts, peek: Callable[[], Sequence[Any]], prepare: Callable[[], None]
-) -> Plan | None:
+def let_go(chosen: str = "") -> None:
+    """Have what was prepared for other backends than the chosen one, and is not there yet, ended: it would go on taking
+    CPU time from the tasks until it is.
+    """
+    for name in backends.names():
+        end = getattr(backends.find(name), "let_go", None)
+        if end is not None and name != chosen:
+            end()
+
+
+def known_plan(pilot: Pilot, known: Facts, peek: Callable[[], Sequence[Any]]) -> Plan | None:
     """The plan to begin with, by what an earlier call has shown; None for a loop. Where the workers have to be started
     first they are, and the loop goes on until they are there."""
     plan = pilot.at_once(known, peek)
-    if plan is None or _there(plan.backend):
-        return plan
-    prepare()
-    return pilot.unless_awaited(plan)
-
-
-def _there(name: str) -> bool:
-    """Whether nothing has to be started before that backend can work."""
-    backend = backends.find(name)
-    return not backend.capabilities.needs_pickling or calibration.ready(backend) > 0
+    return None if plan is None else pilot.unless_awaited(plan)
 
 
 def would_begin_again() -> bool:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from alongside import backends
-from alongside.compose_plan import base_facts, candidates, coming, fitted, known_plan, would_begin_again
+from alongside.compose_plan import base_facts, candidates, coming, fitted, known_plan, let_go, would_begin_again
 from alongside.core.choose import Plan, Wishes
 from alongside.core.coordinator import Coordinator
 from alongside.core.events import Finish
@@ -112,13 +112,15 @@ class Composition:
         plan = self.pilot.consider()
         if self.pilot.plan is not None and self.pilot.plan is not self.plan:
             self.plan, self.planned_at = self.pilot.plan, time.perf_counter()
+            if plan is None and not self.pilot.awaiting:
+                let_go()
         if plan is not None:
             self.at_home = False
             self.pilot.close()
             if self.review is not None:
                 self.review.begin(self.pilot)
             self._move(plan)
-        elif self.pilot.weighed is not None:
+        elif self.pilot.weighed is not None and not self.pilot.awaiting:
             self.teacher.stays(self.pilot.weighed)
 
     def _look_again(self) -> None:
@@ -130,6 +132,7 @@ class Composition:
     def _move(self, plan: Plan) -> None:
         self.plan, self.planned_at = fitted(plan), time.perf_counter()
         plan = self.plan
+        let_go(plan.backend)
         backend = backends.find(plan.backend)(plan.max_workers)
         self.job, crew = with_loops(self.job, backend.crew(), plan.slots, plan.grows_to)
         if self.ledger is not None:
@@ -205,7 +208,7 @@ class Composition:
     def _known_plan(self, pilot: Pilot, source: Source) -> Plan | None:
         """The plan to begin with, where an earlier call has shown what the function takes."""
         known = recall(self.job.fn)
-        plan = None if known is None else known_plan(pilot, known, source.peek, self._get_ahead)
+        plan = None if known is None else known_plan(pilot, known, source.peek)
         self.at_home = plan is None
         return plan
 

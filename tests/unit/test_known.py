@@ -176,11 +176,11 @@ def test_what_is_known_gives_way_to_what_is_seen() -> None:
     assert pilot.facts().wall != COMPUTES.wall
 
 
-def test_workers_that_are_not_there_are_started_and_the_loop_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_that_are_not_there_are_started_and_the_loop_goes_on() -> None:
     asked: list[str] = []
-    monkeypatch.setattr(compose_plan, "_there", lambda name: False)
-    pilot = Pilot(candidates, Wishes(), Facts(cpus=2), abs, 50, coming=lambda name: bool(asked) and name == "processes")
-    assert compose_plan.known_plan(pilot, COMPUTES, lambda: [1], lambda: asked.append("start")) is None
+    start, coming = lambda: asked.append("start"), lambda name: bool(asked) and name == "processes"
+    pilot = Pilot(candidates, Wishes(), Facts(cpus=2), abs, 50, start, coming)
+    assert compose_plan.known_plan(pilot, COMPUTES, lambda: [1]) is None
     assert asked == ["start"]
     assert pilot.awaiting
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 
 import pytest
 
+from alongside import backends, compose_plan
 from alongside.compose_plan import candidates
 from alongside.core.choose import Facts, Plan, Wishes
 from alongside.runtime.loop import Spent
@@ -47,12 +49,24 @@ def test_the_loop_goes_on_while_workers_come_to_be_and_the_plan_says_so() -> Non
     assert not pilot.awaited
 
 
+def test_workers_nobody_has_asked_for_are_asked_for_and_the_loop_goes_on_meanwhile() -> None:
+    asked: list[bool] = []
+    start, coming = lambda: asked.append(True), lambda name: bool(asked) and name == "processes"
+    pilot = Weighed(candidates, Wishes(), FACTS, abs, 1005, start, coming)
+    assert pilot.better() is None
+    assert asked
+    assert pilot.awaiting
+
+
 def test_what_does_not_need_them_does_not_wait_for_them() -> None:
-    pilot = Weighed(candidates, Wishes(), FACTS, abs, 1005, coming=lambda name: name == "processes")
+    asked: list[bool] = []
+    start, coming = lambda: asked.append(True), lambda name: name == "processes"
+    pilot = Weighed(candidates, Wishes(), FACTS, abs, 1005, start, coming)
     pilot.given = FACTS._replace(gil_held=False)
     plan = pilot.better()
     assert plan is not None
     assert plan.backend == "threads"
+    assert not asked
 
 
 def test_coroutines_stay_in_their_loop_meanwhile() -> None:
@@ -97,6 +111,34 @@ def test_workers_made_ahead_are_coming_until_the_first_is_up() -> None:
     worker = supervisor.borrow()
     supervisor.give_back(worker)
     assert supervisor.up >= 1
+
+
+@pytest.mark.usefixtures("no_workers")
+def test_what_was_prepared_and_is_not_wanted_ends_unless_it_is_there() -> None:
+    supervisor.prepare((), 2)
+    if not supervisor.segments:
+        return  # nothing is prepared there
+    helper = supervisor._nursery._zygote
+    supervisor.let_go()
+    with pytest.raises(ProcessLookupError):
+        os.kill(helper, 0)
+    assert not supervisor.coming
+    supervisor.prepare((), 1)
+    while not supervisor.up:
+        pass
+    supervisor.let_go()
+    assert supervisor.up
+
+
+@pytest.mark.usefixtures("no_workers")
+def test_threads_that_are_chosen_let_go_of_processes_that_are_not_there_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    let_go: list[str] = []
+    monkeypatch.setattr(backends.find("processes"), "let_go", lambda: let_go.append("processes"))
+    compose_plan.let_go("processes")
+    assert not let_go
+    compose_plan.let_go("threads")
+    compose_plan.let_go()
+    assert let_go == ["processes", "processes"]
 
 
 @pytest.mark.usefixtures("no_workers")

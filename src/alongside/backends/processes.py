@@ -95,6 +95,8 @@ class ProcessesBackend:
         """Whether workers that were prepared are about to be there."""
         return supervisor.coming
 
+    let_go = staticmethod(supervisor.let_go)
+
     def spent(self) -> dict[int, tuple[float, float]]:
         """Seconds that each of its workers has computed so far, and in which it would have, had it been given a CPU."""
         return {worker: supervisor.spent_by(process) for worker, process in list(self._workers.items())}

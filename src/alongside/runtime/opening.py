@@ -137,7 +137,7 @@ class Opening:
     # --------------------------------------------------------------------------------- between two stretches: here
 
     def _move(self) -> Any:
-        if self.watch.computes_long():
+        if self.watch.computes_long() and not self._lets_go():
             self.get_ahead()
         if not self._is_time() or not self._heard_enough():
             return None
@@ -180,6 +180,10 @@ class Opening:
         waits = self.watch.cpu < 0.2 * self.watch.wall
         return waits or self.watcher is None or self.watcher.ended or self.watcher.held is not None
 
+    def _lets_go(self) -> bool:
+        """Whether the tasks were heard to let the GIL go, now or in an earlier run: threads will do."""
+        return self.watcher is not None and self.watcher.held is False
+
     def get_ahead(self) -> None:
         """Have workers made ready beside the loop; the second time it does nothing."""
         if not self._prepared:
@@ -213,7 +217,7 @@ class Opening:
         """
         assert self.watcher is not None
         others = (self.source.total or 0) - self.watch.begun()
-        if self.watcher.held or (self._computes(stuck) and 2 * stuck * others > AHEAD):
+        if self.watcher.held or (self._computes(stuck) and 2 * stuck * others > AHEAD and not self._lets_go()):
             self.get_ahead()
         if self.watch.noted[0] != self.watch.since:
             self.watch.note(self.watcher.computed())

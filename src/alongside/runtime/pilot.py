@@ -129,11 +129,13 @@ class AnyPilot:
         return None if self._total is None else max(0, self._total - seen)
 
     def unless_awaited(self, plan: Plan) -> Plan | None:
-        """The plan, unless its workers are about to be there: then it is noted that all goes on as it is until then.
+        """The plan, unless its workers have yet to come: then it is noted that all goes on as it is until then.
 
         To stand and wait for them would cost as much as they take, which nobody knows who does not know what they
-        import.
+        import. Those that nobody has asked for are asked for now.
         """
+        if self._candidates[plan.backend].needs_pickling:
+            self._prepare()
         self.awaited = [name for name in self._candidates if self._coming(name)]
         if plan.backend not in self.awaited:
             return plan

@@ -32,9 +32,10 @@ class LoopPilot(Pilot):
         base: Facts,
         fn: Callable[..., Any],
         watch: Stopwatch,
+        prepare: Callable[[], None],
         coming: Callable[[str], bool],
     ) -> None:
-        super().__init__(candidates, Wishes(), base, fn, watch.source.total, coming=coming)
+        super().__init__(candidates, Wishes(), base, fn, watch.source.total, prepare, coming)
         self._watch = watch
         self._waits = False
 

@@ -149,6 +149,12 @@ class ForkingNursery:
             reap(self._zygote)
             self._zygote = 0
 
+    def abort(self) -> None:
+        """As `close`, for a zygote that has nothing to finish and may be busy with imports."""
+        if self._zygote:
+            kill_process(self._zygote)
+        self.close()
+
     def forget(self) -> None:
         """In a forked child: close what was inherited, without touching the parent's zygote."""
         if self._control is not None:

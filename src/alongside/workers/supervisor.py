@@ -86,6 +86,13 @@ class Supervisor:
             while nursery.quick and len(self._warm) < workers:
                 self._warm.append(self._made(nursery))
 
+    def let_go(self) -> None:
+        """End what was prepared, unless a worker is there or was lent."""
+        with self._lock:
+            if self.coming and not self._lent:
+                self._dismiss_warm()
+                self._nursery.abort()
+
     def borrow(self, cpus: int = 1) -> Worker:
         """A worker that is idle: a warm one, or one that is just coming to be.
 
@@ -175,6 +182,7 @@ class Supervisor:
         """End everything, and return when it has ended."""
         with self._lock:
             if os.getpid() == self._owner and self._nursery is not None:
+                self.let_go()
                 self._dismiss_warm()
                 self._nursery.close()
                 self.arena.close()
