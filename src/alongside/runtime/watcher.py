@@ -56,7 +56,7 @@ class Watcher:
 
     `stuck` is asked, in this thread, when the loop has been at one stretch for `STUCK` seconds, and then less and less
     often; it returns True when nothing is left to watch, None to be asked again soon. `since` tells when the stretch in
-    hand began.
+    hand began. The thread has the caller's context variables, since whoever takes over in it hands them on to workers.
 
     Costs about 50 µs, of which half is the thread's start and half its end. Why `_thread`: `threading` would wait until
     the thread has started, and that needs the GIL, which a task may hold.
@@ -86,7 +86,7 @@ class Watcher:
         self.error: BaseException | None = None
         know_main_thread()
         self._created = time.perf_counter(), self.computed()
-        start_new_thread(self._work, ())
+        self._start()
 
     @property
     def lateness(self) -> float | None:
@@ -117,6 +117,11 @@ class Watcher:
             remember(self._of, now)
 
     # ---------------------------------------------------------------------------------------------------- inside
+
+    def _start(self) -> None:
+        from _contextvars import copy_context
+
+        start_new_thread(copy_context().run, (self._work,))
 
     _thread = 0
 

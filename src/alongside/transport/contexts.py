@@ -4,7 +4,8 @@ Owns how a variable is found again at the other end: by the module and the name 
 belongs to the main script or to nothing that can be imported, by a token. Loaded by workers: must stay light to import.
 
 Guarantees: what cannot travel (a value that cannot be pickled, a variable that no module holds) is left behind, and
-nothing else is; a worker imports no module only because one of its variables is set.
+nothing else is; a worker imports no module only because one of its variables is set. Two that are kept in C, where no
+name leads to them, travel by functions that set them: decimal's context, if not the usual one, and numpy's errors.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from _contextvars import Context, ContextVar, copy_context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, TypeAlias
 
     Home: TypeAlias = tuple[str, str]
-    """Module and name, or "" and a token."""
+    """Module and name, be it of the variable or of a function that sets it, or "" and a token."""
 
     Captured: TypeAlias = list[tuple[Home, bytes, bytes]]
     """Of each variable: where it is found, its value, and, where it has a token, how to make it."""
@@ -32,8 +34,11 @@ def capture() -> Captured:
     """The variables that are set here and can travel, with their values. Costs nothing where none is set."""
     found = []
     for variable, value in copy_context().items():
-        home = _home(variable)
         try:
+            if variable.name in _KEPT_IN_C:
+                found += _KEPT_IN_C[variable.name]()
+                continue
+            home = _home(variable)
             found.append((home, _dumps(value), b"" if home[0] else _dumps(_default(variable))))
         except Exception:
             continue  # what cannot be pickled stays here
@@ -45,15 +50,63 @@ def context_of(captured: Captured) -> Context:
     context = Context()
     for (module, name), value, default in captured:
         try:
-            if module:
-                variable = getattr(sys.modules.get(module), name, None)
-            else:
-                variable = variable_of(name, _pickle.loads(default))
-            if isinstance(variable, ContextVar):
-                context.run(variable.set, _pickle.loads(value))
+            kept = _held(module, name) if module else variable_of(name, _pickle.loads(default))
+            put = kept.set if isinstance(kept, ContextVar) else kept
+            if put is not None:
+                context.run(put, _pickle.loads(value))
         except Exception:
             continue  # it does not fit here
     return context
+
+
+def for_a_thread(context: Context) -> Context:
+    """A copy of the context, for one thread.
+
+    Why decimal's is copied too: it can be changed in place (`getcontext().prec = 50`), and a task that does so would
+    change the precision of those that run beside it.
+    """
+    copied = context.copy()
+    decimal = sys.modules.get("decimal")
+    if decimal is not None:
+        copied.run(lambda: decimal.setcontext(decimal.getcontext().copy()))
+    return copied
+
+
+def set_numpy_errors(told: tuple[Any, Any]) -> None:
+    """In a worker: what `numpy.seterr` and `numpy.seterrcall` were told in the parent."""
+    import numpy as np
+
+    errors, call = told
+    np.seterr(**errors)
+    np.seterrcall(call)
+
+
+def set_decimal(context: Any) -> None:
+    """In a worker: the parent's precision and rounding."""
+    import decimal
+
+    decimal.setcontext(context)
+
+
+def _decimal() -> Captured:
+    import decimal
+
+    here = decimal.getcontext().copy()
+    here.clear_flags()
+    return [] if repr(here) == repr(decimal.DefaultContext) else [((__name__, "set_decimal"), _dumps(here), b"")]
+
+
+def _numpy_errors() -> Captured:
+    import numpy as np
+
+    return [((__name__, "set_numpy_errors"), _dumps((np.geterr(), np.geterrcall())), b"")]
+
+
+_KEPT_IN_C: dict[str, Callable[[], Captured]] = {
+    "decimal_context": _decimal,
+    "numpy.ufunc.extobj": _numpy_errors,
+}
+"""By the name of a variable that no module holds: what is sent in its place."""
 
 
 def reduced(variable: ContextVar[Any]) -> tuple[Any, tuple[Any, ...]]:
@@ -70,6 +123,10 @@ def variable_of(token: str, default: tuple[str, tuple[Any, ...]]) -> ContextVar[
         _by_token[token] = variable
         _homes[variable] = "", token
     return _by_token[token]
+
+
+def _held(module: str, name: str) -> Any:
+    return getattr(sys.modules.get(module), name, None)
 
 
 def _kept_in(module: str, name: str) -> Any:

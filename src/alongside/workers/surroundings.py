@@ -1,12 +1,12 @@
-"""What surrounds a function besides its arguments: folder, environment, module path, signals, standard streams.
+"""What surrounds a function besides its arguments: folder, environment, module path, locale, signals, streams.
 
 Owns what a worker takes over from its parent when it is borrowed, and what it puts right when a call is over. Loaded by
 workers: must stay light to import.
 
 Guarantees
   - A call begins in the caller's working directory, environment (and what marks a worker), module path, `sys.argv`,
-    recursion limit and key to `multiprocessing` managers, as they are at that moment, whatever earlier calls did in the
-    same warm worker.
+    recursion limit, locale and key to `multiprocessing` managers, as they are at that moment, whatever earlier calls
+    did in the same warm worker.
   - It begins with the caller's log levels and warning filters, where the worker has loaded what they belong to.
   - It begins with the signal handlers, timers, umask and standard streams that the worker was born with.
   - What cannot be put right (a thread left running, a standard descriptor exchanged, a resource limit set, a hundred
@@ -19,6 +19,7 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]  # `signal` takes milliseconds to import
 import os
 import sys
+from _locale import LC_ALL, setlocale
 from _thread import _count as threads_running
 
 TYPE_CHECKING = False
@@ -50,7 +51,7 @@ def capture(cpus: int = 1) -> bytes:
     """What a worker should take over from this process now. `cpus`: its share, for what it runs side by side itself."""
     from _pickle import dumps
 
-    told = folder(), environment(cpus), sys.path, sys.argv, sys.getrecursionlimit(), _key_to_managers()
+    told = folder(), environment(cpus), sys.path, sys.argv, sys.getrecursionlimit(), _locale(), _key_to_managers()
     return dumps((*told, (_levels(), _filters())), 5)
 
 
@@ -67,7 +68,7 @@ def adopt(captured: bytes) -> None:
     global _heeds
     from _pickle import loads
 
-    where, environ, path, arguments, depth, key, _heeds = loads(captured)
+    where, environ, path, arguments, depth, locale, key, _heeds = loads(captured)
     _set_environment(environ)
     if path != sys.path:
         sys.path[:] = path
@@ -75,12 +76,26 @@ def adopt(captured: bytes) -> None:
     sys.argv[:] = arguments
     if sys.getrecursionlimit() != depth:
         sys.setrecursionlimit(depth)
+    _set_locale(locale)
     if key is not None:
         from multiprocessing.process import current_process
 
         current_process().authkey = key
     if where is not None and where != folder():
         os.chdir(where)
+
+
+def _locale() -> str:
+    """The locale of numbers, dates and sorting, of all categories."""
+    return setlocale(LC_ALL)
+
+
+def _set_locale(wanted: str) -> None:
+    try:
+        if wanted != _locale():
+            setlocale(LC_ALL, wanted)
+    except Exception:
+        pass  # it has been removed since; `locale.Error` would be an import
 
 
 def _key_to_managers() -> bytes | None:

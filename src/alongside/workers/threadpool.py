@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from alongside.core.events import Finished
 from alongside.core.model import Batch, Fault, Job
 from alongside.exceptions import TaskTimeout
+from alongside.transport.contexts import for_a_thread
 from alongside.workers.gathering import Gathering
 from alongside.workers.runner import OFFSET, SINCE, Awaiter, Runner, caller, placed
 from alongside.workers.spans import NOTHING, Span, Unbegun
@@ -292,7 +293,7 @@ class ThreadPool:
             self._count += 1
             thread = self._threads[self._count] = Puller(self._count, self)
             try:
-                thread.start(self._context.copy())
+                thread.start(for_a_thread(self._context))
             except RuntimeError:
                 del self._threads[self._count]
                 self.limit = len(self._threads)
