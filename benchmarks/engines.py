@@ -21,6 +21,7 @@ SUITE = Suite(
         "results": rows_arrays.results,
         "both": rows_arrays.both,
         "constant-time": rows_constant.constant_time,
+        "constant-changed": rows_constant.constant_changed,
         "constant-memory": rows_constant.constant_memory,
         "fresh-script": rows_start.fresh_script,
         "fresh-script-numpy": rows_start.fresh_script_numpy,

@@ -24,14 +24,29 @@ BEST_PEER = "the best peer"
 
 
 def constant_time(scale: Scale) -> Row:
-    """Bound by memory bandwidth: the constant is copied once into memory that the workers map; a pool forked from the
-    user's process inherits it without a copy, and pays for its fork (page tables) instead."""
+    """The same constant in each call, as where a program calls again. Bound by memory bandwidth: what is sent once more
+    is compared with what the workers have been given. A pool forked from the user's process inherits it, without a
+    copy, and pays for its fork (page tables) instead."""
+    return _time(scale, "that was there in the call before", lambda _: None)
+
+
+def constant_changed(scale: Scale) -> Row:
+    """Changed before each call, in its first bytes, so that whoever sends it has to send it anew. Bound by fresh
+    memory: the constant is copied once into a memory file that the workers map."""
+    return _time(scale, "changed before each call", _change)
+
+
+def _change(table: Any) -> None:
+    table[1] = -table[1]
+
+
+def _time(scale: Scale, which: str, change: Callable[[Any], None]) -> Row:
     table = _constant(scale.constant_length)
     copied = Contender("copying it once", lambda: _copy(table), limit=True)
-    contenders = tuple(Contender(label, _sharing(label, table, scale)) for label in SHARERS)
+    contenders = (Contender(label, _sharing(label, table, scale), prepare=lambda: change(table)) for label in SHARERS)
     return Row(
-        f"{scale.constant_tasks:,} tasks that use a constant of {table.nbytes / 1e6:.0f} MB; pools that inherit it are "
-        "made inside the timing, the others are warm",
+        f"{scale.constant_tasks:,} tasks that use a constant of {table.nbytes / 1e6:.0f} MB, {which}; pools that inherit it "
+        "are made inside the timing, the others are warm",
         (*contenders, copied),
         _right(scale),
         (

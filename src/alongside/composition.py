@@ -26,7 +26,7 @@ from alongside.runtime import calibration, machine
 from alongside.runtime.calibration import Listener
 from alongside.runtime.callables import is_coroutine_function
 from alongside.runtime.driver import Driver
-from alongside.runtime.fitting import free_memory
+from alongside.runtime.fitting import free_memory, room
 from alongside.runtime.interrupts import shielded
 from alongside.runtime.known import Ledger, recall
 from alongside.runtime.loop import name_task
@@ -75,7 +75,7 @@ class Composition:
         self.at_home = False
         self.options = options
         given = options.initializer, options.initargs, options.timeout, machine.cpu_count()
-        self.job = Job(fn, star, coroutine, *given, 1, options.tasks_per_worker, options.seed, thread_names)
+        self.job = Job(fn, star, coroutine, *given, 1, options.tasks_per_worker, options.seed, thread_names, room)
         self._deliver, self._endless = deliver, endless
         total = None if source.total is None else source.total - done
         self.pilot: Any

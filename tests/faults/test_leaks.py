@@ -72,6 +72,14 @@ def send_arrays() -> None:
     assert alongside.map(total, arrays, backend="processes", max_workers=2) == [200_000 * n for n in range(6)]
 
 
+def share_a_constant() -> None:
+    table = np.full(200_000, 2.0)
+    for _ in range(2):
+        assert alongside.map(partial(np.dot, table), [table], backend="processes", max_workers=2) == [800_000]
+    table[7] = 3.0
+    alongside.map(lambda place: float(table[place]), range(20), backend="processes", max_workers=2)
+
+
 def use_an_initializer() -> None:
     alongside.map(square, range(50), backend="processes", max_workers=2, initializer=partial(square, 1))
 
@@ -89,7 +97,7 @@ def state() -> tuple[list[str], int, int]:
 
 @pytest.mark.parametrize(
     "cycle",
-    [succeed, raise_early, lose_a_worker, leave_an_iterator, send_arrays, use_an_initializer],
+    [succeed, raise_early, lose_a_worker, leave_an_iterator, send_arrays, share_a_constant, use_an_initializer],
     ids=lambda cycle: cycle.__name__,
 )
 @pytest.mark.parametrize("opening", ["warm", "closed each time"])

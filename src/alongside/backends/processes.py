@@ -111,9 +111,9 @@ class ProcessesBackend:
         slots = job.slots if job.coroutine else 0
         told = (job.fn, job.star, slots, job.timeout, job.initializer, job.initargs, job.seed, contexts.capture())
         self._arena = supervisor.arena if supervisor.segments else None
-        self._job_lease = pack(
-            self._job, *pickled(told, "function", beside=supervisor.segments, names=FUNCTION), self._arena
-        )
+        supervisor.arena.room = job.room
+        content = pickled(told, "function", beside=supervisor.segments, names=FUNCTION)
+        self._job_lease = pack(self._job, *content, self._arena, shared=True)
         self._bell = Bell()
         self._bell_fd = self._bell.fileno()
         self._poll = select.poll()
@@ -156,6 +156,7 @@ class ProcessesBackend:
             supervisor.give_back(process)
 
     def memory(self) -> Mapping[int, int]:
+        supervisor.arena.tidy()
         return {number: supervisor.memory_of(process) for number, process in list(self._workers.items())}
 
     def running(self) -> Mapping[int, Sequence[Running]]:
@@ -185,7 +186,7 @@ class ProcessesBackend:
         self._workers = {}
         if self._job.fd is not None:
             os.close(self._job.fd)
-        supervisor.arena.drop(self._job_lease)
+        supervisor.arena.keep(self._job_lease)
         if self._bell is not None:
             self._bell.close()
 

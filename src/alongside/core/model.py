@@ -20,13 +20,18 @@ Slots = int | Sequence[int]
 """Which slot of its worker each task of a stretch ran in: one number for all, or one each; 0 where it has but one."""
 
 
+def _unknown() -> int:
+    return 0
+
+
 class Job(NamedTuple):
-    """What a run does to each item.
+    """What a run does to each item, and what it may use for that.
 
     `star`: the item is a tuple of arguments. `coroutine`: calling `fn` gives something to await. `cpus`: how many of
     them this run may use. `slots`: how many coroutines one worker runs side by side, where it has a loop of its own.
     `tasks_per_worker`: for a backend whose slots come and go without the coordinator.
     `seed`: what each task's randomness is derived from. `thread_names`: how those of its threads begin; empty: ours.
+    `room`: tells how many bytes of memory are free.
     """
 
     fn: Callable[..., Any]
@@ -40,6 +45,7 @@ class Job(NamedTuple):
     tasks_per_worker: int | None = None
     seed: int | None = None
     thread_names: str = ""
+    room: Callable[[], int] = _unknown
 
 
 class Batch(NamedTuple):

@@ -53,3 +53,8 @@ def free_memory() -> float:
     """The share of the memory this process may use that is free."""
     memory = _recent()
     return memory.available / min(memory.limit or memory.total, memory.total)
+
+
+def room() -> int:
+    """Bytes of the memory this process may use that are free."""
+    return _recent().available

@@ -1,6 +1,7 @@
 """Mapping a memory file without keeping a descriptor.
 
-Owns the call to mmap. Must never keep a descriptor per mapping: a thousand result arrays would use up the limit.
+Owns the calls of the C library. Must never keep a descriptor per mapping: a thousand result arrays would use up the
+limit.
 
 Why not simply `mmap.mmap`: it keeps a duplicate of the descriptor as long as the mapping lives, which could only be
 turned off from Python 3.13 on (`trackfd=False`). Before that the C library is called directly.
@@ -34,7 +35,7 @@ def map_file(fd: int, private: bool) -> Any:
 def _map_without_descriptor(fd: int, size: int, flags: int) -> Any:
     import ctypes
 
-    address = _c_library().mmap(None, size, WRITABLE, flags, fd, 0)
+    address = c_library().mmap(None, size, WRITABLE, flags, fd, 0)
     if address in (None, ctypes.c_void_p(-1).value):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     return _array_type(size).from_address(address)
@@ -63,7 +64,7 @@ def _unmapper(size: int) -> Any:
     import ctypes
 
     # Bound here, since at interpreter exit globals may be gone before the last array is.
-    munmap, addressof = _c_library().munmap, ctypes.addressof
+    munmap, addressof = c_library().munmap, ctypes.addressof
 
     def unmap(mapping: Any) -> None:
         munmap(addressof(mapping), size)
@@ -74,7 +75,8 @@ def _unmapper(size: int) -> Any:
 _libc: Any = None
 
 
-def _c_library() -> Any:
+def c_library() -> Any:
+    """The C library, with what is called of it: `mmap`, `munmap`, `memcmp`. The GIL is let go meanwhile."""
     global _libc
     if _libc is None:
         import ctypes
@@ -84,5 +86,6 @@ def _c_library() -> Any:
         libc.mmap.restype = ctypes.c_void_p
         libc.mmap.argtypes = (ctypes.c_void_p, word, number, number, number, ctypes.c_long)
         libc.munmap.argtypes = (ctypes.c_void_p, word)
+        libc.memcmp.argtypes = (ctypes.c_void_p, ctypes.c_void_p, word)
         _libc = libc
     return _libc

@@ -21,6 +21,7 @@ from _struct import Struct
 from _thread import RLock
 from _weakref import ref
 
+from alongside.transport.constants import Constants, Origin, origin_of, same
 from alongside.transport.mapping import map_file
 
 TYPE_CHECKING = False
@@ -40,8 +41,12 @@ SHARE = 32
 MOST = 64
 """Segments without a lease that are kept, at most; each holds a descriptor, so fewer where those are few."""
 
+INSIDE = 1 << 14
+"""Bytes of a pickle up to which it travels in the frame, beside the table of its buffers."""
+
 _ENTRY = Struct("<QQ")
-_LEASE = Struct("<Q")
+_LEASE = Struct("<QQ")
+"""The lease, and how many entries follow; what follows those is the pickle, if it is not in the segment."""
 
 
 class Segment:
@@ -66,6 +71,14 @@ class Segment:
         if warm is None:
             self.mapping = memoryview(map_file(self.fd, private=False)).cast("B")
 
+    def holds(self, views: Sequence[memoryview], places: Sequence[int]) -> bool:
+        """Whether just this was written here."""
+        warm = self.mapping
+        return warm is not None and all(
+            same(view, warm[place : place + view.nbytes])
+            for view, place in zip(views, places)  # noqa: B905  (they are as long as each other)
+        )
+
     def _write(self, view: memoryview, place: int) -> None:
         while view.nbytes:
             written = os.pwrite(self.fd, view, place)
@@ -74,6 +87,26 @@ class Segment:
     def close(self) -> None:
         self.mapping = None
         os.close(self.fd)
+
+
+class _Packing:
+    """How a pickle and its buffers are laid out: what goes into the segment, and what travels with the table."""
+
+    __slots__ = ("inside", "lengths", "places", "size", "views")
+
+    def __init__(self, data: bytes, buffers: Sequence[Any]) -> None:
+        self.inside = data if len(data) <= INSIDE and buffers else b""
+        self.views = [memoryview(buffer).cast("B") for buffer in (buffers if self.inside else (data, *buffers))]
+        self.places, self.size = [], 0
+        for view in self.views:
+            self.places.append(self.size)
+            self.size += -(-view.nbytes // ALIGN) * ALIGN
+        self.lengths = tuple(view.nbytes for view in self.views)
+
+    def table(self, lease: int) -> bytes:
+        """What `Leases.read` needs to know."""
+        entries = [_ENTRY.pack(*entry) for entry in zip(self.places, self.lengths)]  # noqa: B905  (as above)
+        return b"".join([_LEASE.pack(lease, len(entries)), *entries, self.inside])
 
 
 class Arena:
@@ -85,20 +118,62 @@ class Arena:
         self._lock = RLock()
         self._leased: dict[int, Segment] = {}
         self._free: list[Segment] = []
+        self._origins: dict[int, Origin] = {}
         self._next = 0
+        self.constants = Constants()
+        self.room: Callable[[], int] = _no_room
+        """How many bytes of memory are free."""
 
     def write(self, data: bytes, buffers: Sequence[Any]) -> tuple[int, int, bytes]:
         """Put a pickle and its buffers into a segment: a descriptor to send, the lease, and the table for `read`."""
-        views = [memoryview(data), *(memoryview(buffer).cast("B") for buffer in buffers)]
-        places, end = [], 0
-        for view in views:
-            places.append(end)
-            end += -(-view.nbytes // ALIGN) * ALIGN
+        packing = _Packing(data, buffers)
+        return self._lend(self._written(packing), packing)
+
+    def share(self, data: bytes, buffers: Sequence[Any]) -> tuple[int, int, bytes]:
+        """The same for what all workers of a run read. Where the buffers are those of an earlier run, and hold what
+        they did, nothing is written.
+        """
+        packing = _Packing(data, buffers)
+        origin = origin_of(buffers, packing.lengths)
+        segment = None if origin is None else self.constants.take(origin.key)
+        if segment is not None and not segment.holds(packing.views, packing.places):
+            segment.close()
+            segment = None
+        return self._lend(segment or self._written(packing), packing, origin)
+
+    def keep(self, lease: int) -> None:
+        """The run is over for which `share` was asked: its segment is kept for the next one, or let go."""
         with self._lock:
-            segment = self._take(end)
+            segment, origin = self._leased.pop(lease, None), self._origins.pop(lease, None)
+        if segment is not None and origin is not None:
+            self.constants.keep(segment, origin)
+        elif segment is not None:
+            segment.close()
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Keep no constant for too long, and no more of them than the memory that is free allows."""
+        if self.constants.size:
+            self.constants.tidy(self.room())
+
+    def forget(self) -> None:
+        """In a forked child: close what was inherited. Whoever held the lock is not here."""
+        self._lock = RLock()
+        self.close()
+
+    def _written(self, packing: _Packing) -> Segment:
+        with self._lock:
+            segment = self._take(packing.size)
             self._make_room()
         try:
-            segment.fill(views, places)
+            segment.fill(packing.views, packing.places)
+        except BaseException:
+            segment.close()
+            raise
+        return segment
+
+    def _lend(self, segment: Segment, packing: _Packing, origin: Origin | None = None) -> tuple[int, int, bytes]:
+        try:
             fd = os.dup(segment.fd)
         except BaseException:
             segment.close()
@@ -107,8 +182,9 @@ class Arena:
             self._next += 1
             lease = self._next
             self._leased[lease] = segment
-        table = b"".join([_ENTRY.pack(place, view.nbytes) for view, place in zip(views, places)])  # noqa: B905
-        return fd, lease, _LEASE.pack(lease) + table
+            if origin is not None:
+                self._origins[lease] = origin
+        return fd, lease, packing.table(lease)
 
     def copy(self, lease: int) -> int:
         """Another descriptor of a segment, for another reader."""
@@ -128,6 +204,7 @@ class Arena:
         """Let a segment go that somebody may go on reading: it is never written again."""
         with self._lock:
             segment = self._leased.pop(lease, None)
+            self._origins.pop(lease, None)
             if segment is not None:
                 segment.close()
 
@@ -136,7 +213,8 @@ class Arena:
         with self._lock:
             for segment in [*self._free, *self._leased.values()]:
                 segment.close()
-            self._free, self._leased = [], {}
+            self._free, self._leased, self._origins = [], {}, {}
+        self.constants.close()
 
     def _make_room(self) -> None:
         """Hold no more segments, and so descriptors, than allowed: the oldest go; one on lease is not used again."""
@@ -151,6 +229,7 @@ class Arena:
             best = min(fitting, key=lambda segment: segment.size)
             self._free.remove(best)
             return best
+        self.tidy()
         return Segment(max(-(-size // PAGE) * PAGE, PAGE))
 
 
@@ -163,11 +242,11 @@ class Leases:
 
     def read(self, fd: int, body: bytes) -> tuple[memoryview, list[memoryview]]:
         """Map a segment, copy-on-write: the pickle and its buffers. Closes `fd`."""
-        (lease,) = _LEASE.unpack_from(body)
-        mapping, views = read(fd, body[_LEASE.size :])
+        lease, entries, inside = _table(body)
+        mapping, views = read(fd, entries)
         self._watched[lease] = ref(mapping, self._when_gone(lease))
         del mapping
-        return views[0], views[1:]
+        return (memoryview(inside), views) if inside else (views[0], views[1:])
 
     def dismiss(self, fd: int, body: bytes) -> None:
         """A segment is not wanted. Closes `fd`."""
@@ -194,9 +273,8 @@ class Leases:
         return note
 
 
-def read(fd: int, table: bytes) -> tuple[Any, list[memoryview]]:
-    """Map a memory file; the mapping, and the views its table names. Closes `fd`."""
-    entries = [_ENTRY.unpack_from(table, at) for at in range(0, len(table), _ENTRY.size)]
+def read(fd: int, entries: Sequence[tuple[int, ...]]) -> tuple[Any, list[memoryview]]:
+    """Map a memory file; the mapping, and the views that were asked for: place and length of each. Closes `fd`."""
     try:
         mapping = map_file(fd, private=True)
     finally:
@@ -206,8 +284,16 @@ def read(fd: int, table: bytes) -> tuple[Any, list[memoryview]]:
 
 
 def size_of(body: bytes) -> int:
-    """Bytes that the buffers of a leased payload hold, by its table."""
-    return sum(_ENTRY.unpack_from(body, at)[1] for at in range(_LEASE.size, len(body), _ENTRY.size))
+    """Bytes that a leased payload holds, by its table."""
+    _, entries, inside = _table(body)
+    return sum(length for _, length in entries) + len(inside)
+
+
+def _table(body: bytes) -> tuple[int, list[tuple[int, ...]], bytes]:
+    """The lease, place and length of each piece, and the pickle if it came along."""
+    lease, count = _LEASE.unpack_from(body)
+    end = _LEASE.size + count * _ENTRY.size
+    return lease, [_ENTRY.unpack_from(body, at) for at in range(_LEASE.size, end, _ENTRY.size)], body[end:]
 
 
 def above_standard(fd: int) -> int:
@@ -219,6 +305,10 @@ def above_standard(fd: int) -> int:
     higher = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
     os.close(fd)
     return higher
+
+
+def _no_room() -> int:
+    return 0
 
 
 def _memory() -> int:

@@ -206,6 +206,7 @@ class Supervisor:
             worker.leases = set()
         if self._nursery is not None:
             self._nursery.forget()
+        self.arena.forget()
         last = self._next
         self.__init__()  # type: ignore[misc]
         self._next = last  # a number is never used again: what is left of the parent's runs may still name it

@@ -1,0 +1,146 @@
+"""Constants: segments that outlive their run, since what they were written from is likely to be sent once more.
+
+Owns which of them are kept and for how long, and the comparison of what they hold with what is to be sent. Must never
+write into one: a worker, or what a task has put aside there, may go on reading it.
+
+Guarantees
+  - A segment is sent again only if every byte of it is what the caller's objects hold now.
+  - One is kept only while every object lives that it was written from, and all of them together only in a quarter of
+    the memory that is free. A minute after its last run it goes with the next call, whatever that one sends.
+Why compare, where the objects are the same as before: nothing can tell of memory that may be written that it was not.
+Comparing runs at the speed of memory, and takes no fresh page (measured: 500 MB in 40 ms, against 220 ms for a copy).
+"""
+
+from __future__ import annotations
+
+import time
+from _weakref import ref
+
+from alongside.transport.mapping import c_library
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, TypeAlias
+
+    from alongside.transport.segments import Segment
+
+    Key: TypeAlias = tuple[tuple[int, ...], ...]
+    """Which objects, by their identity, and how long each piece of the segment is."""
+
+IDLE = 60.0
+"""Seconds that one is kept without being sent."""
+
+SHARE = 4
+"""Of the memory that is free, one part in so many may be kept."""
+
+PIECE = 1 << 26
+"""Bytes compared at a time, so that Ctrl-C is heard in between."""
+
+
+class Origin:
+    """The objects that a segment was written from, not kept alive by this."""
+
+    __slots__ = ("_owners", "key")
+
+    def __init__(self, owners: Sequence[object], lengths: tuple[int, ...]) -> None:
+        self._owners = [ref(owner) for owner in owners]
+        self.key: Key = (tuple(map(id, owners)), lengths)
+
+    def alive(self) -> list[Any]:
+        """The objects, or none if one of them has gone."""
+        owners = [one() for one in self._owners]
+        return [] if any(owner is None for owner in owners) else owners
+
+
+def origin_of(buffers: Sequence[Any], lengths: tuple[int, ...]) -> Origin | None:
+    """Where these buffers are from; None where there is something among them whose end cannot be heard of."""
+    try:
+        return Origin([_owner(memoryview(buffer).obj) for buffer in buffers], lengths) if buffers else None
+    except TypeError:
+        return None
+
+
+def _owner(exporter: Any) -> Any:
+    """What a view was taken of, so that a view that is made anew for each call is known again."""
+    base = exporter.base if type(exporter).__module__ == "numpy" else None
+    return base if type(base) is type(exporter) else exporter
+
+
+class _Kept:
+    """A segment, since when it is kept, and what hears of the end of its objects."""
+
+    __slots__ = ("segment", "since", "watchers")
+
+    def __init__(self, segment: Segment, since: float, watchers: list[object]) -> None:
+        self.segment = segment
+        self.since = since
+        self.watchers = watchers
+
+
+class Constants:
+    """The segments kept. May be called from any thread, and from a garbage collection amid any of these calls.
+
+    *Why without a lock*: a segment belongs to whoever has taken it out of the dictionary, which is one step.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._kept: dict[Key, _Kept] = {}
+        self._clock = clock
+
+    def keep(self, segment: Segment, origin: Origin) -> None:
+        """Keep a segment whose run is over, as long as the objects live; else it is closed."""
+        if not (owners := origin.alive()):
+            segment.close()
+            return
+        self.let_go(origin.key)
+        watchers: list[object] = [ref(owner, self._when_gone(origin.key)) for owner in owners]
+        self._kept[origin.key] = _Kept(segment, self._clock(), watchers)
+
+    def take(self, key: Key) -> Segment | None:
+        """The segment written from these, no longer kept."""
+        kept = self._kept.pop(key, None)
+        return None if kept is None else kept.segment
+
+    def let_go(self, key: Key) -> None:
+        """Close one, if it is kept."""
+        if (segment := self.take(key)) is not None:
+            segment.close()
+
+    def tidy(self, free: int) -> None:
+        """Let go of what is idle for too long, and of the oldest where less memory is free than would allow for all."""
+        late = self._clock() - IDLE
+        for key, kept in list(self._kept.items()):
+            if kept.since < late or self.size * SHARE > free:
+                self.let_go(key)
+
+    @property
+    def size(self) -> int:
+        """Bytes kept."""
+        return sum(kept.segment.size for kept in list(self._kept.values()))
+
+    def close(self) -> None:
+        """Let go of all."""
+        for key in list(self._kept):
+            self.let_go(key)
+
+    def _when_gone(self, key: Key) -> Callable[[object], None]:
+        return lambda _: self.let_go(key)
+
+
+def same(one: memoryview, other: memoryview) -> bool:
+    """Whether two stretches of memory, equally long, hold the same bytes. Other threads run meanwhile."""
+    compare, ours, theirs = c_library().memcmp, _address(one), _address(other)
+    length = one.nbytes
+    return not any(compare(ours + at, theirs + at, min(PIECE, length - at)) for at in range(0, length, PIECE))
+
+
+def _address(view: memoryview) -> int:
+    import ctypes
+
+    # A Py_buffer begins with the address, and is shorter than this. ctypes' own way wants memory that may be written.
+    buffer, whole = (ctypes.c_void_p * 16)(), ctypes.py_object(view)
+    ctypes.pythonapi.PyObject_GetBuffer(whole, buffer, 0)
+    address = buffer[0] or 0
+    ctypes.pythonapi.PyBuffer_Release(buffer)
+    return int(address)
