@@ -45,8 +45,8 @@ def _time(scale: Scale, which: str, change: Callable[[Any], None]) -> Row:
     copied = Contender("copying it once", lambda: _copy(table), limit=True)
     contenders = (Contender(label, _sharing(label, table, scale), prepare=lambda: change(table)) for label in SHARERS)
     return Row(
-        f"{scale.constant_tasks:,} tasks that use a constant of {table.nbytes / 1e6:.0f} MB, {which}; pools that inherit it "
-        "are made inside the timing, the others are warm",
+        f"{scale.constant_tasks:,} tasks that use a constant of {table.nbytes / 1e6:.0f} MB, {which}; pools that "
+        "inherit it are made inside the timing, the others are warm",
         (*contenders, copied),
         _right(scale),
         (
