@@ -9,7 +9,7 @@ import pytest
 from alongside.core import events as ev
 from alongside.core.coordinator import Coordinator
 from alongside.core.model import Block, Death, Failure, Fault, Part, Running
-from alongside.core.policy import Policy
+from alongside.core.policy import OVERTAKEN, Policy
 from alongside.core.retry import Backoff, RetryPolicy
 from alongside.exceptions import InternalError, TaskTimeout, WorkerLost
 
@@ -329,6 +329,25 @@ def test_prefetch_only_where_batches_are_brief() -> None:
         assert len(run.dispatched) == 1 + expected
 
 
+def long_tasks(count: int, nbytes: int = 0, seconds: float = 0.1, **crew: Any) -> Run:
+    """Two workers; the first has done a task that took so long and weighed so much, and is sent the next one."""
+    crew = {"depth": 2, "recalls": True, "name": "w", **crew}
+    run = Run(ev.Crew(2, **crew), batch_size=1).items(*"abcdefghijkl"[:count])
+    return run.tell(ev.Finished(1, 1, [Part(0, ["A"], seconds)], (), seconds, nbytes), seconds)
+
+
+@pytest.mark.parametrize(("count", "ahead"), [(8, 2), (7, 2), (6, 1), (5, 0)])
+def test_long_tasks_are_sent_ahead_while_more_are_left_than_there_are_workers(count: int, ahead: int) -> None:
+    assert len(long_tasks(count).dispatched) == 3 + ahead
+
+
+def test_long_tasks_are_sent_ahead_only_where_they_can_be_had_back_are_light_and_not_too_long() -> None:
+    assert len(long_tasks(12).dispatched) == 5
+    assert len(long_tasks(12, recalls=False).dispatched) == 3
+    assert len(long_tasks(12, nbytes=100 << 20).dispatched) == 3
+    assert len(long_tasks(12, seconds=0.3).dispatched) == 3
+
+
 def test_the_empty_are_served_before_those_that_have_something() -> None:
     crew = ev.Crew(2, depth=2, prefetch_below=1.0, name="w")
     run = Run(crew, batch_size=1).tell(ev.Tick()).items("a", "b", end=False).done(1, 1, "A").done(2, 2, "B")
@@ -470,6 +489,27 @@ def test_what_waits_in_a_slow_worker_is_had_back_for_one_that_has_nothing_to_do(
     assert run.dispatched[-1] == (2, 3, ["b", "c", "d"], 1)
     run.done(2, 3, "B", "C", "D").done(1, 1, "A")
     assert run.finish == ev.Finish(None, None)
+
+
+def test_what_was_sent_ahead_is_not_overtaken_for_long() -> None:
+    run = long_tasks(12)
+    assert run.dispatched[-2:] == [(2, 4, ["d"], 1), (1, 5, ["e"], 1)]
+    run.done(1, 3, "C", seconds=0.1, now=0.2).done(1, 5, "E", seconds=0.1, now=0.3)
+    assert not run.tell(ev.Tick(), OVERTAKEN / 2).of(ev.Recall)
+    assert run.tell(ev.Tick(), OVERTAKEN).of(ev.Recall) == [ev.Recall(2)]
+    sent = len(run.dispatched)
+    run.tell(ev.Returned(2, [(4, 0, 1)]), OVERTAKEN)
+    assert len(run.dispatched) == sent, "nothing more is sent ahead to who is slow"
+    run.done(1, 6, "F", seconds=0.1, now=OVERTAKEN)
+    assert run.dispatched[sent][2] == ["d"], "it comes first now"
+    run.done(2, 2, "B", seconds=0.6, now=0.6)
+    assert run.dispatched[-1][0] == 2
+
+
+def test_a_worker_alone_overtakes_nobody() -> None:
+    run = Run(ev.Crew(1, depth=2, recalls=True, name="w"), batch_size=1).items(*"abcdef").done(1, 1, "A", seconds=0.1)
+    assert len(run.dispatched) == 3
+    assert not run.tell(ev.Tick(), 10 * OVERTAKEN).of(ev.Recall)
 
 
 def test_what_is_lost_before_it_was_returned_is_sent_again_once() -> None:

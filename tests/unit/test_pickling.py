@@ -639,3 +639,32 @@ def test_explaining_what_can_be_pickled_does_no_harm(value: object) -> None:
     before = copy.deepcopy(value)
     assert explain(value, "item").path == "item"
     assert value == before
+
+
+def test_what_only_speaks_of_main_travels_by_reference(tmp_path: Path) -> None:
+    """As scikit-learn does: it sends Python's warning filters with each task, and one of those is for `__main__`."""
+    _run_as_main(
+        tmp_path,
+        """
+        import argparse, pickle, typing, warnings
+        from concurrent.futures import Future
+        class Job: pass
+        class Outer:
+            class Inner: pass
+        def work(x): return x
+        Kind = typing.TypeVar("Kind")
+        filters = list(warnings.filters)
+        assert any("__main__" in each for each in filters)
+        for mentions in (["__main__", Future], [filters, argparse.Namespace], ["__main__", Future, "wor"]):
+            assert dumps(mentions) == pickle.dumps(mentions, 5), mentions
+        assert "cloudpickle" not in sys.modules
+        for names in (Job, Job(), Outer.Inner, [filters, work], [Kind], ["__main__", {"Job": Job}]):
+            assert dumps(names) != pickle.dumps(names, 5), names
+        for large in (b"__main__\\x8c\\x04work" * 20_000, bytearray(200_000), "work" * 100_000, "\\u00e9" * 100_000):
+            for place in range(4):
+                around = [large, "__main__", large, large]
+                assert dumps([Future, *around]) == pickle.dumps([Future, *around], 5), "names are not looked for there"
+                around.insert(place, work)
+                assert dumps(around) != pickle.dumps(around, 5), place
+        """,
+    )

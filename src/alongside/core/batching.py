@@ -76,6 +76,11 @@ class Sizer:
         """Tasks that are not worth sending apart: sending a batch costs about as much as these take."""
         return int(min(FINE / self.per_task, self.most)) if self.per_task else 1
 
+    @property
+    def light(self) -> bool:
+        """Whether a full batch weighs so little that one more of them at each worker does not matter."""
+        return self._bytes_each * self.full() <= HEAVY
+
     def expected(self, count: int) -> float:
         """Seconds that `count` tasks should take; infinite while nothing is known."""
         return float("inf") if self.per_task is None else self.per_task * count

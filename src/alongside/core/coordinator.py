@@ -166,7 +166,7 @@ class Coordinator:
             worker.mark(flight, fault.offset, 1)
             self._fail(worker, flight.batch, fault)
         self._commands += self._dealer.learn(worker, event, done + len(event.faults), self._now)
-        worker.since = self._now
+        worker.since, worker.slow = self._now, False
         if worker.used_up(self._policy.tasks_per_worker) and not worker.flights and worker.condemned is None:
             self._roster.lose(worker.id)
             self._commands.append(ev.Retire(worker.id))

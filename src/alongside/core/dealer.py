@@ -6,13 +6,26 @@ is not ready.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from alongside.core import events as ev
 from alongside.core.backlog import Backlog
 from alongside.core.batching import Sizer
 from alongside.core.growth import Growth
 from alongside.core.lines import AHEAD, Lines
 from alongside.core.model import Batch
-from alongside.core.policy import BRIEF, HIRE_AGAIN, HIRE_MORE, HIRES, RECALL, SILENCE, WORTH_HIRING, Policy
+from alongside.core.policy import (
+    BRIEF,
+    HIRE_AGAIN,
+    HIRE_MORE,
+    HIRES,
+    OVERTAKEN,
+    RECALL,
+    SILENCE,
+    WORTH_AHEAD,
+    WORTH_HIRING,
+    Policy,
+)
 from alongside.core.roster import Roster, Worker
 
 RESERVE, SHARED = 4096, 256
@@ -105,10 +118,8 @@ class Dealer:
         return self._lines.next_turn()
 
     def next_recall(self) -> float | None:
-        """When work is to be had back from a worker that is slow with it, for one that has none."""
-        if self._lines is not None or self._backlog.ready or not self._has_hands():
-            return None
-        return min((due for worker in self._roster if (due := worker.overdue(RECALL)) is not None), default=None)
+        """When work is to be had back from a worker that is slow with it."""
+        return min((due for _, due in self._overdue()), default=None)
 
     @property
     def join_below(self) -> int:
@@ -139,26 +150,46 @@ class Dealer:
         worker = roster.next_empty()
         if worker is None or worker.flights:  # of many slots: better a new one than one that has something to do
             worker = self._hire(left) or worker
-        if (
-            worker is None
-            and self._lines is None
-            and self._sizer.expected(self._sizer.full()) < roster.crew.prefetch_below
-        ):
+        if worker is None and self._may_send_ahead(left):
             worker = roster.next_ahead()
         return worker
+
+    def _may_send_ahead(self, left: int) -> bool:
+        """Whether a batch may be sent to somebody who still has one: always a brief one. Longer ones where they can be
+        had back, weigh little, and so much is left that nobody will be without work because of it.
+        """
+        if self._lines is not None:
+            return False
+        crew, lasts = self._roster.crew, self._sizer.expected(self._sizer.full())
+        if lasts < crew.prefetch_below:
+            return True
+        return crew.recalls and lasts < WORTH_AHEAD and left > self._roster.present and self._sizer.light
 
     def _has_hands(self) -> bool:
         """Whether somebody could do what others have not begun."""
         worker = self._roster.next_empty()
         return self._roster.may_hire if worker is None else not worker.flights
 
-    def _recall(self) -> None:
-        due = self.next_recall()
-        if due is None or due > self._now:
+    def _overdue(self) -> Iterator[tuple[Worker, float]]:
+        """From whom work is to be had back, and when: soon where somebody else has none; later where others go on, so
+        that what was sent ahead of its turn is not overtaken for long.
+        """
+        if self._lines is not None:
+            return
+        if not self._backlog.ready and self._has_hands():
+            patience, batches = RECALL, 1
+        elif self._roster.present > 1:
+            patience, batches = OVERTAKEN, 2
+        else:
             return
         for worker in self._roster:
-            if (due := worker.overdue(RECALL)) is not None and due <= self._now:
-                worker.recalled, worker.asked = True, self._now
+            if (due := worker.overdue(patience, batches)) is not None:
+                yield worker, due
+
+    def _recall(self) -> None:
+        for worker, due in self._overdue():
+            if due <= self._now:
+                worker.ask(self._now)
                 self._commands.append(ev.Recall(worker.id))
 
     def _hire(self, left: int) -> Worker | None:

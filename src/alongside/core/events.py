@@ -253,7 +253,8 @@ class Crew(NamedTuple):
     """The workers a run may use, as far as scheduling cares.
 
     `max_workers` slots, each given up to `depth` batches at once, the second only where batches are expected to last
-    less than `prefetch_below` seconds; `target_seconds` is how long a batch should last; `most` tasks at most in one.
+    less than `prefetch_below` seconds (longer ones too where the crew `recalls`); `target_seconds` is how long a batch
+    should last; `most` tasks at most in one.
     `watches_timeout` is true where the backend itself ends an attempt that takes too long, `counts_tasks` where it
     replaces what has run as many tasks as one may. `recalls`: what a worker has not begun can be had back. `slots` is
     how many tasks one worker runs at the same time; with `begin`, at the most: it begins with so many, and how many are

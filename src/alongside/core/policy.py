@@ -49,9 +49,17 @@ SILENCE = 0.05
 WORTH_HIRING = 0.0005
 """Seconds of work that must be left for each worker there is, before another is hired."""
 
+WORTH_AHEAD = 0.25
+"""Seconds that a batch is expected to last, above which the next one is not sent ahead of its turn: of so long a one
+the 2 to 4 ms are nothing that its worker would have to wait for the next."""
+
 RECALL = 0.012
 """Seconds from its sending after which the rest of a batch is had back from its worker, where another has nothing to
 do: half as long again as a batch should last."""
+
+OVERTAKEN = 0.5
+"""The same of a batch that was sent ahead of its turn, where all others have something to do: for so long may those
+that are sent after it overtake it."""
 
 LOOK_AT_MEMORY = 0.05
 """Seconds between two looks at what the workers hold, where there is a memory limit."""

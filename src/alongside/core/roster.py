@@ -63,6 +63,8 @@ class Worker:
     """Whether it was asked for what it has not begun, and has not answered."""
     asked: float = 0.0
     """When that was."""
+    slow: bool = False
+    """Whether it was asked for that and has finished nothing since: it is sent nothing ahead of its turn."""
     on_trial: bool = False
     """Whether all it holds is suspect of having ended another worker."""
 
@@ -93,9 +95,18 @@ class Worker:
         self.mark(flight, first, last - first)
         self.given -= last - first
 
-    def overdue(self, patience: float) -> float | None:
-        """When what waits in it behind another task is to be had back; None where nothing is, or it was asked for."""
+    def ask(self, now: float) -> None:
+        """It is asked for what it has not begun."""
+        self.recalled = self.slow = True
+        self.asked = now
+
+    def overdue(self, patience: float, batches: int = 1) -> float | None:
+        """When what waits in it behind another task is to be had back; None where nothing is, or it was asked for, or
+        it holds fewer batches than that.
+        """
         if self.load < 2 or self.recalled or self.condemned is not None or not self.crew.recalls or self.crew.slots > 1:
+            return None
+        if len(self.flights) < batches:
             return None
         return max(next(iter(self.flights.values())).sent, self.asked) + patience
 
@@ -253,7 +264,7 @@ class Roster:
             return
         if worker.load < self.enough if worker.crew.slots > 1 else not worker.flights:
             self._empty[worker.id] = None
-        elif worker.crew.slots == 1 and len(worker.flights) < worker.crew.depth:
+        elif worker.crew.slots == 1 and len(worker.flights) < worker.crew.depth and not worker.slow:
             self._ahead[worker.id] = None
 
     def _may_be_sent_more(self, worker: Worker) -> bool:

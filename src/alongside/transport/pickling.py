@@ -18,7 +18,7 @@ from enum import Enum
 from functools import cache, lru_cache
 from io import BytesIO
 from threading import Lock
-from types import MemberDescriptorType, ModuleType
+from types import FunctionType, MemberDescriptorType, ModuleType
 from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
 from alongside.transport.modules import homeless, newest
@@ -33,9 +33,17 @@ PROTOCOL: Final = 5
 OUT_OF_BAND: Final = 64 * 1024
 """Bytes from which a buffer is handed over beside the pickle instead of inside it."""
 
+SEARCHED: Final = 1 << 20
+"""Bytes that are searched for names of `__main__` at the most: half a millisecond."""
+
 _ATOMS: Final = frozenset({int, float, str, bytes, bool, complex, type(None)})
 _STACK_GLOBAL: Final = b"\x93"
 _MAIN: Final = b"\x08__main__"
+_FRAMED: Final = 64 * 1024
+"""Bytes from which a string is written outside of the frames."""
+_FRAME: Final = 0x95
+_LENGTHS: Final = {_FRAME: 8, ord("B"): 4, 0x8E: 8, 0x96: 8, ord("X"): 4, 0x8D: 8}
+"""What may stand at the end of a frame: the next one, bytes, a bytearray, or a string; and the width of its length."""
 
 
 def dumps(obj: object, buffers: Buffers = None, *, reply: bool = False, what: str = "value") -> bytes:
@@ -62,7 +70,7 @@ def dumps(obj: object, buffers: Buffers = None, *, reply: bool = False, what: st
             data = pickle.dumps(obj, PROTOCOL)
         else:
             data = pickle.dumps(obj, PROTOCOL, buffer_callback=_collector(buffers))
-        if type(obj) in _ATOMS or _STACK_GLOBAL not in data or not _needs_value(data):
+        if type(obj) in _ATOMS or _STACK_GLOBAL not in data or not _needs_value(_without_payloads(data)):
             return data
     except MemoryError:
         raise
@@ -106,14 +114,55 @@ def _collector(buffers: list[pickle.PickleBuffer]) -> Callable[[pickle.PickleBuf
 # *Why not the obvious way* (asking for each class and function as it is pickled): that is a Python call per object.
 # A pickle of protocol 5 names the module of each thing it refers to as a whole short string, so a search of the
 # bytes for the few names that a reader could not import finds all of them; a datum that happens to be such a string
-# only costs time.
+# only costs time. "__main__" is a datum often (Python's own warning filters have it, and scikit-learn sends those with
+# each task), so there the names of what is defined in it are looked for too.
 #
 # *Why not so where a module is being imported* (or, in a worker, was when a class of it came): plain pickle imports
 # what it names. That would wait for the import to end, or begin it anew.
 
 
+def _without_payloads(data: bytes) -> bytes:
+    """A pickle without its long strings and bytes, which the C pickler writes between its frames; names are in frames.
+
+    What is not understood stays.
+    """
+    if len(data) < 2 * _FRAMED:
+        return data
+    view, parts, place = memoryview(data), [], 2
+    while place < len(data):
+        operation, head = data[place], _LENGTHS.get(data[place])
+        if head is None:
+            break
+        behind = place + 1 + head + int.from_bytes(view[place + 1 : place + 1 + head], "little")
+        if operation == _FRAME:
+            parts.append(view[place + 1 + head : behind])
+        place = behind
+    return b"".join([*parts, view[place:]])
+
+
 def _needs_value(data: bytes) -> bool:
-    return data.rfind(_MAIN) >= 0 or any(data.rfind(_as_pickled(name)) >= 0 for name in _names_by_value())
+    if data.rfind(_MAIN) >= 0 and _names_some_of_main(data):
+        return True
+    return any(data.rfind(_as_pickled(name)) >= 0 for name in _names_by_value())
+
+
+def _names_some_of_main(data: bytes) -> bool:
+    """Whether a function or class of `__main__` may be named: plain pickle names only what is found there by its name.
+
+    Not looked for where that would cost more than to send by value what need not be.
+    """
+    names = [named for name, thing in list(vars(sys.modules["__main__"]).items()) for named in _named_in(name, thing)]
+    return len(names) * len(data) > SEARCHED or any(data.find(name) >= 0 for name in names)
+
+
+def _named_in(name: str, thing: object) -> list[bytes]:
+    """How a function or class of `__main__`, or a class within one, would be named in a pickle; nothing for others."""
+    kind = type(thing)  # `isinstance` would ask objects that stand for others
+    if not (issubclass(kind, type | FunctionType) or kind.__module__ == "typing"):
+        return []
+    if getattr(thing, "__module__", None) != "__main__":
+        return []
+    return [_as_pickled(name), f"{name}.".encode("utf-8", "surrogatepass")][: 1 + issubclass(kind, type)]
 
 
 def _as_pickled(name: str) -> bytes:
