@@ -11,7 +11,11 @@ from typing import Any
 import pytest
 
 import alongside
+from alongside.composition import Composition
+from alongside.core.options import Options
 from alongside.core.policy import LAZY_WINDOW
+from alongside.runtime.results import Values
+from alongside.runtime.source import Source
 
 
 def square(n: int) -> int:
@@ -48,6 +52,31 @@ def test_an_endless_input(backend: str, fn: Any) -> None:
     assert list(itertools.islice(alongside.imap(fn, itertools.count(), backend=backend), 500)) == [
         n * n for n in range(500)
     ]
+
+
+def test_who_takes_a_run_over_may_wake_it_before_it_has_begun(backend: str) -> None:
+    """The loop's task may be done just as another thread is about to open what was put together beside it."""
+    collected = Values("raise")
+    made = Composition(square, Source((range(3),)), Options(backend=backend), collected)
+    made.driver.wake()
+    made.drive()
+    assert collected.taken() == [0, 1, 4]
+
+
+class Unmeasurable:
+    """An input that seems to know its length, and raises when it is asked."""
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(5))
+
+
+def test_an_input_that_cannot_tell_its_length(backend: str) -> None:
+    assert alongside.map(square, Unmeasurable(), backend=backend) == [0, 1, 4, 9, 16]
+    assert next(alongside.imap(square, range(10**30), backend=backend)) == 0
+    assert next(alongside.imap(square, Unmeasurable())) == 0
 
 
 @pytest.mark.parametrize("fn", [square, square_later, square_slowly])

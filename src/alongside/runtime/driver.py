@@ -137,8 +137,8 @@ class Driver:
             self.on_adopt(call)
 
     def wake(self) -> None:
-        """Make a `step` under way return soon. From a signal handler too."""
-        if not self.backend.capabilities.in_caller:
+        """Make a `step` under way return soon; there is none before `open`. From a signal handler too."""
+        if self._opened and not self.backend.capabilities.in_caller:
             self.backend.wake()
 
     def rouse(self) -> None:

@@ -134,7 +134,10 @@ def check_inputs(iterables: Iterable[Any]) -> None:
 
 
 def count(iterables: tuple[Any, ...]) -> int | None:
-    """How many items there are, where every input knows its length."""
+    """How many items there are, where every input knows its length. Some only seem to: `len(range(10**30))` raises."""
     if not all(hasattr(type(iterable), "__len__") for iterable in iterables):
         return None
-    return min(len(iterable) for iterable in iterables)
+    try:
+        return min(len(iterable) for iterable in iterables)
+    except Exception:
+        return None
