@@ -11,10 +11,11 @@ import pytest
 from alongside import backends, compose_plan
 from alongside.compose_plan import candidates
 from alongside.core.choose import Facts, Plan, Wishes
-from alongside.runtime.loop import Spent
+from alongside.runtime.loop import Spent, Stopwatch
 from alongside.runtime.pilot import MEANWHILE, Pilot, Tally
 from alongside.runtime.pilot_async import CoroutinePilot
-from alongside.runtime.pilot_loop import _by_the_newest
+from alongside.runtime.pilot_loop import _by_the_newest, _without_the_first
+from alongside.runtime.source import Source
 from alongside.workers.supervisor import supervisor
 
 FACTS = Facts(tasks_seen=5, tasks_left=1000, wall=0.01, cpu=0.01, process_cpu=0.01, gil_held=True, cpus=2)
@@ -89,6 +90,14 @@ def test_coroutines_stay_in_their_loop_meanwhile() -> None:
     plan = asyncio.run(main())
     assert plan is not None
     assert (plan.backend, plan.reasons[-1]) == ("asyncio", MEANWHILE)
+
+
+def test_a_tally_that_was_read_before_the_loop_had_done_anything() -> None:
+    """The loop goes on while it is read from beside it: by the time of the second look it may have done much."""
+    watch = Stopwatch(abs, Source((range(100),)))
+    before = Tally(watch.done, watch.wall, watch.cpu, watch.process_cpu, watch.delayed)
+    watch.first, watch.done, watch.wall = Spent(1, 1.0, 1.0, 1.0), 50, 1.1
+    assert _without_the_first(before, watch) == before
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ WAITING = COMPUTING._replace(cpu=0.0001, process_cpu=0.0001, gil_held=None)
 class Going:
     """A run that goes on: so many tasks in so many seconds, in which the workers compute so much."""
 
-    def __init__(self, facts: Facts, total: int | None = 1000) -> None:
+    def __init__(self, facts: Facts, total: int | None = 1000, wishes: Wishes = Wishes()) -> None:
         self.now = self.cpu = 0.0
-        self.review = Review(HERE, Wishes(), facts, total, clock=lambda: self.now)
+        self.review = Review(HERE, wishes, facts, total, clock=lambda: self.now)
         self.plan = choose(facts._replace(tasks_left=total), HERE)
         self.review.on_event(ev.Finished(1, 1, [Part(0, [None], 0.1)], seconds=0.1), 0.0)
         self.review.consider(self.plan, self.cpu_seconds)
@@ -40,6 +40,15 @@ def test_what_goes_as_predicted_stays() -> None:
     assert going.plan.backend == "processes"
     for _ in range(20):
         assert going.on(40, 0.1, 0.010, 0.4) is None
+
+
+def test_where_the_wishes_leave_nothing_else_it_stays() -> None:
+    going = Going(COMPUTING, wishes=Wishes(timeout=True))  # all CPUs are busy, and a loop cannot keep a timeout
+    assert going.on(40, 0.1, 0.010, 0.4) is None
+    cannot = "its items cannot be sent."
+    going = Going(WAITING, wishes=Wishes(timeout=True))
+    going.review.facts = going.review.facts._replace(unpicklable=cannot, item_bytes=1)
+    assert going.on(70, 0.7, 0.3, 0.7) is None
 
 
 def test_tasks_that_turn_to_waiting_go_to_threads() -> None:

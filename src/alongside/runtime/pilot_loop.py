@@ -82,7 +82,7 @@ class LoopPilot(Pilot):
 def _without_the_first(tally: Tally, watch: Stopwatch) -> Tally:
     """The tally, as if the first task had been like the others, where it was a special one."""
     tasks, wall = watch.usual()
-    if watch.first is None or tasks == tally.seen:
+    if watch.first is None or tasks == tally.seen or not tally.wall:  # the loop goes on while it is read
         return tally
     share, first = tally.seen / tasks, watch.first
     cpu, process_cpu = tally.cpu - first.cpu, tally.process_cpu - first.process_cpu

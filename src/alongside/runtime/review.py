@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import perf_counter
 
-from alongside.core.choose import Candidates, Facts, Plan, Wishes, choose, span
+from alongside.core.choose import Candidates, Facts, Plan, Wishes, choose, span, why_not
 from alongside.core.events import Command, Event, Finished
 from alongside.core.known import SATURATED, SPREAD
 from alongside.core.ports import Capabilities
@@ -130,6 +130,13 @@ class Review:
             gil_held=held,
         )
 
+    def _others(self, plan: Plan, facts: Facts) -> Candidates:
+        return {
+            name: caps
+            for name, caps in self._candidates.items()
+            if name != plan.backend and self._may(facts, caps) and not why_not(facts, caps, self._wishes)
+        }
+
     def _may(self, facts: Facts, caps: Capabilities) -> bool:
         """Whether a backend is to be thought of: where all CPUs are busy only the loop, which sends nothing,
         and where threads do not wait for the GIL not what is there to escape it."""
@@ -141,14 +148,15 @@ class Review:
 
     def better(self, plan: Plan, facts: Facts, rest: float) -> Plan | None:
         """Another plan, if it should take clearly less than the `rest` of seconds that the present one would take."""
-        others = {
-            name: caps for name, caps in self._candidates.items() if name != plan.backend and self._may(facts, caps)
-        }
+        others = self._others(plan, facts)
         if any(caps.needs_pickling for caps in others.values()) and facts.item_bytes is None:
             self.facts = self._weigh(self.facts)
             facts = facts._replace(pickle_seconds=self.facts.pickle_seconds, unpicklable=self.facts.unpicklable)
-        other = choose(facts, others, self._wishes) if others else plan
-        seconds = other.predictions.get(other.backend, rest)
+            others = self._others(plan, facts)
+        if not others:
+            return None
+        other = choose(facts, others, self._wishes)
+        seconds = other.predictions[other.backend]
         if seconds > CLEARLY * rest or rest - seconds < AT_LEAST:
             return None
         why = f"it was on {plan.backend}, where the rest would have taken about {span(rest)}."
