@@ -31,8 +31,8 @@ SETTLE = 2.0
 
 
 def own_threads() -> set[str]:
-    """Threads that alongside started."""
-    return {thread.name for thread in threading.enumerate() if thread.name.startswith("alongside-")}
+    """Threads that alongside started, and what `threading` keeps of those it was never told of."""
+    return {thread.name for thread in threading.enumerate() if thread.name.startswith(("alongside-", "Dummy-"))}
 
 
 def children() -> set[int]:

@@ -337,6 +337,40 @@ def test_the_switch_interval_is_put_back_unless_it_is_no_longer_ours() -> None:
     sys.setswitchinterval(before)
 
 
+def test_of_several_that_are_brisk_the_last_puts_the_interval_back() -> None:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(0.003)
+    found = sys.getswitchinterval()
+    try:
+        for _ in range(20):
+            one, other, third = brisk(), brisk(), brisk()
+            one.__enter__()
+            other.__enter__()
+            one.__exit__()
+            assert sys.getswitchinterval() < found
+            third.__enter__()
+            other.__exit__()
+            third.__exit__()
+            assert sys.getswitchinterval() == found
+    finally:
+        sys.setswitchinterval(before)
+
+
+def test_a_child_that_is_forked_amid_a_brisk_block_is_not_brisk() -> None:
+    program = """
+import os, sys
+from alongside.runtime.watcher import brisk
+before = sys.getswitchinterval()
+with brisk():
+    if os.fork() == 0:
+        with brisk():
+            pass
+        os._exit(sys.getswitchinterval() != before)
+    sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program], timeout=60, check=True)
+
+
 def test_what_may_take_long() -> None:
     assert not may_take_long(lambda x: x * x + 1)
     assert may_take_long(lambda x: sorted(x))

@@ -12,7 +12,7 @@ import select
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
-from threading import Lock, current_thread, main_thread
+from threading import Lock, get_ident, main_thread
 
 from alongside.core.batching import BATCH_SECONDS
 from alongside.core.events import Blocked, Crew, Event, Finished, Lost, Returned, Said, Unfit
@@ -397,4 +397,4 @@ def _decoded(encoded: bytes) -> BaseException:
 
 def _is_the_users(error: BaseException) -> bool:
     """Whether it is an interrupt of this program rather than something that a task's data raised."""
-    return isinstance(error, KeyboardInterrupt) and current_thread() is main_thread()
+    return isinstance(error, KeyboardInterrupt) and get_ident() == main_thread().ident

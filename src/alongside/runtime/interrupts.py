@@ -29,6 +29,11 @@ _shields: list[shielded] = []
 """The main thread's, the innermost last."""
 
 
+def _in_main_thread() -> bool:
+    """Why not `current_thread`: it makes a thread object for the watcher's thread, which stays in `enumerate()`."""
+    return threading.get_ident() == threading.main_thread().ident
+
+
 class shielded:  # noqa: N801  (used as a context manager, like those of contextlib)
     """Hold back SIGINT while the block runs. `wake`: ends a wait in it, so that `check` is reached.
 
@@ -44,7 +49,7 @@ class shielded:  # noqa: N801  (used as a context manager, like those of context
         self._before: Any = None
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
+        if _in_main_thread():
             before = signal.getsignal(signal.SIGINT)
             if callable(before):
                 self._before = before
@@ -85,7 +90,7 @@ class let_in:  # noqa: N801
     """Let SIGINT in again while the block runs, amid a `shielded` one: around the user's own code."""
 
     def __enter__(self) -> None:
-        self._shield = _shields[-1] if _shields and threading.current_thread() is threading.main_thread() else None
+        self._shield = _shields[-1] if _shields and _in_main_thread() else None
         if self._shield is not None:
             self._shield.open = True
             try:

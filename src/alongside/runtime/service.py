@@ -188,7 +188,7 @@ class Service:
 
     def join(self) -> None:
         """Return when everything has ended."""
-        if self._thread is not threading.current_thread():
+        if self._thread.ident != threading.get_ident():
             self._thread.join()
 
     # ------------------------------------------------------------------------------------------- driving, by whom

@@ -173,7 +173,7 @@ class Stream:
         """
         atexit.unregister(self._stop)
         self._driver.stop()
-        if self._pump is not None and self._pump is not threading.current_thread():
+        if self._pump is not None and self._pump.ident != threading.get_ident():
             self._driver.nudge()
             self._pump.join()
         self._driver.close()

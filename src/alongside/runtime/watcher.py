@@ -6,6 +6,7 @@ light: it is part of the first milliseconds of a run.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from _thread import allocate_lock, get_ident, start_new_thread
@@ -39,6 +40,10 @@ HELD = 0.4
 
 BRISK = 0.0002
 """Seconds a thread may hold the GIL while the engine is loaded, or driven, beside it."""
+
+HALF = 0.0000005
+"""Half a microsecond. The system keeps the switch interval in whole ones and cuts off what is left: without this each
+time that it is put back it could be one shorter."""
 
 AGAIN = 1.25
 """Times as long as when it was last looked at that the loop must be stuck to be looked at again."""
@@ -221,16 +226,43 @@ class brisk:  # noqa: N801  (used as a context manager, like those of contextlib
 
     Why: each file read and each wait lets the GIL go, and to get it back takes a switch interval. To load the engine
     beside a task that computes would take half a second.
+    Guarantees: of several at once the last puts back what the first has found, unless somebody else has set another.
     """
 
+    _turn = allocate_lock()
+    _inside = 0
+    _found = _set = 0.0
+
     def __enter__(self) -> None:
-        self._before = sys.getswitchinterval()
-        sys.setswitchinterval(BRISK)
-        self._set = sys.getswitchinterval()
+        with brisk._turn:
+            if not brisk._inside:
+                brisk._found = sys.getswitchinterval()
+                sys.setswitchinterval(BRISK)
+                brisk._set = sys.getswitchinterval()
+            brisk._inside += 1
 
     def __exit__(self, *_: object) -> None:
-        if sys.getswitchinterval() == self._set:  # unless somebody else has other wishes
-            sys.setswitchinterval(self._before)
+        with brisk._turn:
+            brisk._inside -= 1
+            if not brisk._inside:
+                brisk._put_back()
+
+    @staticmethod
+    def _put_back() -> None:
+        if sys.getswitchinterval() == brisk._set:
+            sys.setswitchinterval(brisk._found + HALF)
+
+    @staticmethod
+    def forget() -> None:
+        """In a forked child: whoever was in such a block is not there."""
+        brisk._turn = allocate_lock()
+        if brisk._inside:
+            brisk._inside = 0
+            brisk._put_back()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=brisk.forget)
 
 
 def know_main_thread() -> None:

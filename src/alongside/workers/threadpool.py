@@ -215,7 +215,7 @@ class ThreadPool:
         threads = self.let_go()
         deadline = time.monotonic() + GRACE
         for thread in threads:
-            if thread.thread is not threading.current_thread():
+            if thread.thread.ident != threading.get_ident():
                 thread.thread.join(max(0.0, deadline - time.monotonic()))
         self.ring = self.failed = _nothing
         self._threads.clear()  # each of them knows this pool, and through it the function
