@@ -197,17 +197,17 @@ def _is_plain(fn: object) -> bool:
 
 
 def _pilot(opening: Opening) -> Any:
-    from alongside import compose_auto
+    from alongside import compose_look
 
-    return compose_auto.pilot(opening)
+    return compose_look.pilot(opening)
 
 
 def _at_once(opening: Opening) -> Any:
     if "alongside.runtime.known" not in modules:  # then nothing is
         return None
-    from alongside import compose_auto
+    from alongside import compose_look
 
-    return compose_auto.at_once(opening)
+    return compose_look.at_once(opening)
 
 
 def _engage(opening: Opening, plan: Any) -> Any:
@@ -223,6 +223,6 @@ def _engage_lazily(opening: Opening, plan: Any) -> Any:
 
 
 def _stays(fn: Callable[..., Any], facts: Any) -> None:
-    from alongside import compose_auto
+    from alongside import compose_look
 
-    compose_auto.stays(fn, facts)
+    compose_look.stays(fn, facts)

@@ -6,41 +6,22 @@ Owns the run that is put together after a loop, or beside one that is stuck in a
 from __future__ import annotations
 
 from alongside.compose import lazily
-from alongside.compose_plan import base_facts, candidates, coming, known_plan, let_go
+from alongside.compose_plan import let_go
 from alongside.composition import Composition
-from alongside.core.choose import Facts, Plan, waits
+from alongside.core.choose import Plan, waits
 from alongside.core.events import Reserved
 from alongside.core.options import Options
 from alongside.runtime import machine
 from alongside.runtime.interrupts import shielded
-from alongside.runtime.known import recall
 from alongside.runtime.opening import Opening
-from alongside.runtime.pilot import STRAIGHT
-from alongside.runtime.pilot_loop import LoopPilot
 from alongside.runtime.results import Values
 from alongside.runtime.stream import Inbox
-from alongside.runtime.teaching import Teacher
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from alongside.runtime.lazy import Lazy
-
-
-def pilot(opening: Opening) -> LoopPilot:
-    """Who weighs the facts of this loop."""
-    return LoopPilot(candidates, base_facts(machine.cpu_count()), opening.fn, opening.watch, opening.get_ahead, coming)
-
-
-def at_once(opening: Opening) -> Plan | None:
-    """The plan to begin with, where an earlier call has shown what the function takes."""
-    facts = recall(opening.fn)
-    if facts is None or facts.wall < STRAIGHT:
-        return None
-    opening.look_ahead()
-    opening.pilot = pilot(opening)
-    return known_plan(opening.pilot, facts, opening.source.peek)
 
 
 def engage(opening: Opening, plan: Plan) -> Engaged:
@@ -51,12 +32,6 @@ def engage(opening: Opening, plan: Plan) -> Engaged:
 def engage_lazily(opening: Opening, plan: Plan) -> Engaged:
     """The rest of an `imap`."""
     return Engaged(opening, plan, Inbox(), eager=False)
-
-
-def stays(fn: Any, facts: Facts) -> None:
-    """Let go of what was got ready, and say what there is to learn: a plain loop was found best."""
-    let_go()
-    Teacher(fn, seeded=False).stays(facts)
 
 
 class Engaged:

@@ -1,0 +1,42 @@
+"""The composition root for a plain loop that may be too slow: who looks at it, and what is known of its function.
+
+Owns which facts and candidates a look is given. Must never put a run together: a loop that stays one needs none.
+"""
+
+from __future__ import annotations
+
+from alongside.compose_plan import base_facts, candidates, coming, known_plan, let_go
+from alongside.core.choose import Facts, Plan
+from alongside.runtime import machine
+from alongside.runtime.known import recall
+from alongside.runtime.opening import Opening
+from alongside.runtime.pilot import STRAIGHT
+from alongside.runtime.pilot_loop import LoopPilot
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def pilot(opening: Opening) -> LoopPilot:
+    """Who weighs the facts of this loop."""
+    cpus = base_facts(machine.cpu_count())
+    return LoopPilot(candidates, cpus, opening.fn, opening.watch, opening.get_ahead, coming)
+
+
+def at_once(opening: Opening) -> Plan | None:
+    """The plan to begin with, where an earlier call has shown what the function takes."""
+    facts = recall(opening.fn)
+    if facts is None or facts.wall < STRAIGHT:
+        return None
+    opening.look_ahead()
+    opening.pilot = pilot(opening)
+    return known_plan(opening.pilot, facts, opening.source.peek)
+
+
+def stays(fn: Any, facts: Facts) -> None:
+    """Let go of what was got ready, and say what there is to learn: a plain loop was found best."""
+    from alongside.runtime.teaching import Teacher
+
+    let_go()
+    Teacher(fn, seeded=False).stays(facts)
