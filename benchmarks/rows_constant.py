@@ -37,7 +37,7 @@ def constant_changed(scale: Scale) -> Row:
 
 
 def _change(table: Any) -> None:
-    table[1] = -table[1]
+    table[1] += 1
 
 
 def _time(scale: Scale, which: str, change: Callable[[Any], None]) -> Row:

@@ -227,11 +227,24 @@ def test_closing_lets_go_of_all() -> None:
     assert open_files() == before
 
 
-@given(st.binary(max_size=50), st.binary(max_size=50), st.integers(1, 9))
-def test_same_compares_bytes(one: bytes, other: bytes, piece: int) -> None:
+@given(st.binary(max_size=50), st.binary(max_size=50), st.integers(1, 9), st.integers(1, 4))
+def test_same_compares_bytes(one: bytes, other: bytes, piece: int, threads: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(constants, "PIECE", piece)
         length = min(len(one), len(other))
         first, second = memoryview(one)[:length], memoryview(bytearray(other))[:length]
-        assert same(first, second) == (one[:length] == other[:length])
-        assert same(first, memoryview(bytes(first)))
+        assert same(first, second, threads) == (one[:length] == other[:length])
+        assert same(first, memoryview(bytes(first)), threads)
+
+
+@pytest.mark.parametrize("place", [0, 63, 64, 199])
+def test_same_compares_without_help_where_no_thread_can_be_started(place: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(constants, "start_new_thread", refuse)
+    monkeypatch.setattr(constants, "PIECE", 64)
+    one, other = bytearray(200), bytearray(200)
+    assert same(memoryview(one), memoryview(other), 3)
+    other[place] = 1
+    assert not same(memoryview(one), memoryview(other), 3)

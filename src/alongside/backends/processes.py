@@ -113,7 +113,7 @@ class ProcessesBackend:
         self._arena = supervisor.arena if supervisor.segments else None
         supervisor.arena.room = job.room
         content = pickled(told, "function", beside=supervisor.segments, names=FUNCTION)
-        self._job_lease = pack(self._job, *content, self._arena, shared=True)
+        self._job_lease = pack(self._job, *content, self._arena, shared=job.cpus)
         self._bell = Bell()
         self._bell_fd = self._bell.fileno()
         self._poll = select.poll()

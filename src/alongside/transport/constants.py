@@ -14,6 +14,7 @@ Comparing runs at the speed of memory, and takes no fresh page (measured: 500 MB
 from __future__ import annotations
 
 import time
+from _thread import allocate_lock, start_new_thread
 from _weakref import ref
 
 from alongside.transport.mapping import c_library
@@ -34,8 +35,8 @@ IDLE = 60.0
 SHARE = 4
 """Of the memory that is free, one part in so many may be kept."""
 
-PIECE = 1 << 26
-"""Bytes compared at a time, so that Ctrl-C is heard in between."""
+PIECE = 1 << 24
+"""Bytes compared at a time: few enough that Ctrl-C is heard in between."""
 
 
 class Origin:
@@ -128,11 +129,53 @@ class Constants:
         return lambda _: self.let_go(key)
 
 
-def same(one: memoryview, other: memoryview) -> bool:
-    """Whether two stretches of memory, equally long, hold the same bytes. Other threads run meanwhile."""
-    compare, ours, theirs = c_library().memcmp, _address(one), _address(other)
-    length = one.nbytes
-    return not any(compare(ours + at, theirs + at, min(PIECE, length - at)) for at in range(0, length, PIECE))
+def same(one: memoryview, other: memoryview, threads: int = 1) -> bool:
+    """Whether two stretches of memory, equally long, hold the same bytes. Other threads run meanwhile.
+
+    `threads`: how many may compare; one alone does not have all that memory and page tables can give.
+    """
+    comparison = _Comparison(_address(one), _address(other), one.nbytes)
+    helpers = [allocate_lock() for _ in range(min(threads, one.nbytes // PIECE) - 1)]
+    for ended in helpers:
+        comparison.go_on_beside(ended)
+    try:
+        comparison.go_on()
+    finally:
+        for ended in helpers:
+            ended.acquire()
+    return comparison.same
+
+
+class _Comparison:
+    """Two stretches of memory, compared piece by piece by whoever comes."""
+
+    def __init__(self, ours: int, theirs: int, length: int) -> None:
+        self._compare = c_library().memcmp
+        self._ours, self._theirs, self._length = ours, theirs, length
+        self._pieces = iter(range(0, length, PIECE))
+        self.same = True
+
+    def go_on(self) -> None:
+        """Take piece after piece, until none is left or one is found to be different."""
+        for at in self._pieces:
+            if not self.same:
+                return
+            if self._compare(self._ours + at, self._theirs + at, min(PIECE, self._length - at)):
+                self.same = False
+
+    def go_on_beside(self, ended: Any) -> None:
+        """Go on in a thread of its own, if there can be one more; the lock is free once that has ended."""
+        ended.acquire()
+        try:
+            start_new_thread(self._help, (ended,))
+        except RuntimeError:
+            ended.release()
+
+    def _help(self, ended: Any) -> None:
+        try:
+            self.go_on()
+        finally:
+            ended.release()
 
 
 def _address(view: memoryview) -> int:

@@ -71,11 +71,11 @@ class Segment:
         if warm is None:
             self.mapping = memoryview(map_file(self.fd, private=False)).cast("B")
 
-    def holds(self, views: Sequence[memoryview], places: Sequence[int]) -> bool:
+    def holds(self, views: Sequence[memoryview], places: Sequence[int], threads: int) -> bool:
         """Whether just this was written here."""
         warm = self.mapping
         return warm is not None and all(
-            same(view, warm[place : place + view.nbytes])
+            same(view, warm[place : place + view.nbytes], threads)
             for view, place in zip(views, places)  # noqa: B905  (they are as long as each other)
         )
 
@@ -129,14 +129,14 @@ class Arena:
         packing = _Packing(data, buffers)
         return self._lend(self._written(packing), packing)
 
-    def share(self, data: bytes, buffers: Sequence[Any]) -> tuple[int, int, bytes]:
+    def share(self, data: bytes, buffers: Sequence[Any], threads: int = 1) -> tuple[int, int, bytes]:
         """The same for what all workers of a run read. Where the buffers are those of an earlier run, and hold what
-        they did, nothing is written.
+        they did, nothing is written. `threads`: how many may compare them.
         """
         packing = _Packing(data, buffers)
         origin = origin_of(buffers, packing.lengths)
         segment = None if origin is None else self.constants.take(origin.key)
-        if segment is not None and not segment.holds(packing.views, packing.places):
+        if segment is not None and not segment.holds(packing.views, packing.places, threads):
             segment.close()
             segment = None
         return self._lend(segment or self._written(packing), packing, origin)

@@ -88,15 +88,16 @@ def _named(error: Any, what: str, names: Sequence[tuple[str, str]]) -> Any:
     return error
 
 
-def pack(frame: Frame, data: bytes, buffers: list[Any], arena: Arena | None, *, shared: bool = False) -> int:
+def pack(frame: Frame, data: bytes, buffers: list[Any], arena: Arena | None, shared: int = 0) -> int:
     """Have `frame` carry what `pickled` gave; the lease it took, or 0. Without an arena all goes through the socket.
 
-    `shared`: all workers of a run read it, and those of the next one may want it again.
+    `shared`: all workers of a run read it, and those of the next one may want it again; with how many threads it may be
+    compared then.
     """
     if arena is None or (not buffers and len(data) <= IN_BAND):
         frame.body = data
         return 0
-    frame.fd, lease, frame.body = (arena.share if shared else arena.write)(data, buffers)
+    frame.fd, lease, frame.body = arena.share(data, buffers, shared) if shared else arena.write(data, buffers)
     return lease
 
 
