@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import email.message
 import json
+import linecache
 import os
 import pickle
 import subprocess
@@ -23,6 +24,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import alongside
 import alongside.exceptions
 from alongside.core.retry_after import asked_for
 from alongside.exceptions import (
@@ -643,6 +645,51 @@ def test_frames_of_alongside_above_the_function_are_left_out() -> None:
         raise AssertionError
     assert "in fail" in note
     assert "in call" not in note
+
+
+def test_code_that_only_this_process_knows_is_shown() -> None:
+    """The cells of a notebook, and what was typed at the prompt."""
+    source = "def typed():\n    raise ValueError('x')\n\ndef caller():\n    typed()\n"
+    namespace: dict[str, Any] = {}
+    exec(compile(source, "<cell 1>", "exec"), namespace)
+    try:
+        namespace["caller"]()
+    except ValueError as error:
+        sent = encode(error, where="worker 7")
+    else:
+        raise AssertionError
+    linecache.cache["<cell 1>"] = len(source), None, source.splitlines(keepends=True), "<cell 1>"
+    try:
+        note = decode(sent).__notes__[0]
+    finally:
+        del linecache.cache["<cell 1>"]
+    lines = note.splitlines()
+    assert lines[-4:] == [
+        '  File "<cell 1>", line 5, in caller',
+        "    typed()",
+        '  File "<cell 1>", line 2, in typed',
+        "    raise ValueError('x')",
+    ]
+    assert '  File "<cell 1>", line 5, in caller\n  File "<cell 1>"' in decode(sent).__notes__[0]
+
+
+def test_our_own_code_says_nothing_of_a_value_that_cannot_be_sent() -> None:
+    run = alongside.run(lambda x: (n for n in range(x)), [3], backend="processes")
+    error = run.failures[0].exception
+    assert isinstance(error, alongside.NotPicklable)
+    assert getattr(error, "__notes__", []) == []
+
+
+class Sulks:
+    def __reduce__(self) -> Any:
+        raise OSError("not today")
+
+
+def test_code_of_the_value_that_cannot_be_sent_does() -> None:
+    error = alongside.run(lambda x: Sulks(), [3], backend="processes").failures[0].exception
+    assert isinstance(error, alongside.NotPicklable)
+    assert isinstance(error.__cause__, OSError)
+    assert "in __reduce__" in "".join(error.__cause__.__notes__)
 
 
 # -- a real __main__ and a real worker ------------------------------------------------------------------------------

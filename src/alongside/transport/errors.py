@@ -13,11 +13,13 @@ exception of the right type without its socket is worth more than another one.
 
 from __future__ import annotations
 
+import linecache
 import pickle
+import re
 from collections.abc import Callable, Iterator
 from os import getpid
 from time import time
-from types import SimpleNamespace, TracebackType
+from types import FrameType, SimpleNamespace, TracebackType
 
 from alongside.core.retry_after import told_by
 from alongside.exceptions import InternalError, NotPicklable
@@ -141,7 +143,7 @@ class _Packer:
         return _Node(
             name=name_of(type(error)),
             text=_text(error),
-            trace=_trace(error.__traceback__, self._where),
+            trace=_trace(error, self._where),
             notes=_notes(error),
             body=body,
             left_behind=left_behind,
@@ -249,12 +251,13 @@ def _bounded(text: str) -> str:
     return f"{text[:half]}\n... {len(text) - 2 * half} characters left out ...\n{text[-half:]}"
 
 
-def _trace(trace: TracebackType | None, where: str) -> str:
-    if trace is None:
+def _trace(error: BaseException, where: str) -> str:
+    """The traceback as text; none of an error of ours about a value, where no code of the user's was in it."""
+    frames = _frames(error.__traceback__)
+    if not frames or (isinstance(error, NotPicklable) and _is_ours(frames[0][0])):
         return ""
     from traceback import StackSummary
 
-    frames = _frames(trace)
     left_out = max(0, len(frames) - MAX_FRAMES)
     half = MAX_FRAMES // 2
     first = StackSummary.extract(iter(frames[:half] if left_out else frames)).format()
@@ -264,15 +267,19 @@ def _trace(trace: TracebackType | None, where: str) -> str:
     return _bounded(f"Traceback in {where} (most recent call last):\n{lines}")
 
 
-def _frames(trace: TracebackType) -> list[tuple[Any, int]]:
-    """The frames from the user's first one on: those of alongside that called it say nothing about the error."""
-    frames: list[tuple[Any, int]] = []
-    step: TracebackType | None = trace
-    while step is not None:
-        if frames or not step.tb_frame.f_globals.get("__name__", "").startswith("alongside."):
-            frames.append((step.tb_frame, step.tb_lineno))
-        step = step.tb_next
-    return frames or [(trace.tb_frame, trace.tb_lineno)]
+def _frames(trace: TracebackType | None) -> list[tuple[FrameType, int]]:
+    """The frames from the user's first one on: those of alongside that called it say nothing about the error. Where
+    there is none of the user's, all."""
+    frames: list[tuple[FrameType, int]] = []
+    while trace is not None:
+        frames.append((trace.tb_frame, trace.tb_lineno))
+        trace = trace.tb_next
+    first = next((place for place, (frame, _) in enumerate(frames) if not _is_ours(frame)), 0)
+    return frames[first:]
+
+
+def _is_ours(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__", "")).startswith("alongside.")
 
 
 # -- unpacking ------------------------------------------------------------------------------------------------------
@@ -340,10 +347,21 @@ class _Unpacker:
 def _annotate(error: BaseException, node: _Node) -> None:
     left_out = f"{node.left_out} linked exceptions were left out on the way from the worker" if node.left_out else ""
     behind = _bounded(f"{_BEHIND}: {', '.join(node.left_behind)}") if node.left_behind else ""
-    added = [note for note in (node.trace, left_out, behind) if note]
+    added = [note for note in (_with_source(node.trace), left_out, behind) if note]
     notes = vars(error).get("__notes__") or list(node.notes)
     if isinstance(notes, list) and (notes or added):
         vars(error)["__notes__"] = [*notes, *added]
+
+
+def _with_source(trace: str) -> str:
+    """The traceback with the code that only this process knows: a notebook's cells, what was typed at the prompt."""
+    lines = trace.splitlines()
+    for place in range(len(lines) - 1, 0, -1):
+        frame = _FRAME.match(lines[place])
+        if frame and not "".join(lines[place + 1 : place + 2]).startswith("    "):
+            code = linecache.getline(frame[1], int(frame[2])).strip()
+            lines[place + 1 : place + 1] = [f"    {code}"] if code else []
+    return "\n".join(lines)
 
 
 def _stand_in(node: _Node, refusal: _Refusal) -> NotPicklable:
@@ -351,5 +369,6 @@ def _stand_in(node: _Node, refusal: _Refusal) -> NotPicklable:
     return NotPicklable(f"exception {text!r}", refusal.path, refusal.reason, refusal.remedy)
 
 
+_FRAME: Final = re.compile(r'  File "(.+)", line (\d+), in ')
 _BEHIND: Final = "left behind in the worker, since it cannot be pickled (an attribute is None here)"
 _REBUILD: Final = "Make its class importable for both sides, or give it a __reduce__ that fits its __init__."
