@@ -14,7 +14,7 @@ from alongside.core.ports import Capabilities
 from alongside.runtime import calibration
 from alongside.runtime.fitting import fitted_to_memory
 from alongside.runtime.opening import within_an_import
-from alongside.runtime.pilot import Pilot
+from alongside.runtime.pilot import AnyPilot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def let_go(chosen: str = "") -> None:
             end()
 
 
-def known_plan(pilot: Pilot, known: Facts, peek: Callable[[], Sequence[Any]]) -> Plan | None:
+def known_plan(pilot: AnyPilot, known: Facts, peek: Callable[[], Sequence[Any]]) -> Plan | None:
     """The plan to begin with, by what an earlier call has shown; None for a loop. Where the workers have to be started
     first they are, and the loop goes on until they are there."""
     plan = pilot.at_once(known, peek)

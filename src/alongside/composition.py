@@ -28,7 +28,7 @@ from alongside.runtime.callables import is_coroutine_function
 from alongside.runtime.driver import Driver
 from alongside.runtime.fitting import free_memory, room
 from alongside.runtime.interrupts import shielded
-from alongside.runtime.known import Ledger, recall
+from alongside.runtime.known import Ledger, keep, recall
 from alongside.runtime.loop import name_task
 from alongside.runtime.pilot import Pilot, first_plan, pilot_of_coroutines
 from alongside.runtime.review import Review, cpu_clock
@@ -155,9 +155,11 @@ class Composition:
         """As `drive`, in the running event loop."""
         try:
             self.driver.open()
+            self.consider()  # sets the pilot's clocks: coroutines may keep the loop to themselves from here on
             while self.driver.finish is None:
                 await self.driver.step_async()
                 self.consider()
+            self._learn()
             return self.driver.finish
         finally:
             await self.driver.close_async()
@@ -188,6 +190,13 @@ class Composition:
         """Remember what the run has shown of its function; while its workers are there."""
         if self.ledger is not None and self.review is not None and not self.at_home:
             self.ledger.conclude(self.job.fn, self.review.facts)
+        elif self.job.coroutine and self.pilot is not None and not self._endless:
+            facts = self.pilot.learned()
+            if facts is not None:
+                keep(self.job.fn, facts)
+
+    def _under_way(self) -> int:
+        return getattr(self.driver.backend, "under_way", 0)
 
     def _begin(self, source: Source | Pushed) -> tuple[Plan, Any]:
         options = self.options
@@ -200,8 +209,10 @@ class Composition:
         if not self.at_home:
             return plan, None
         kind = pilot_of_coroutines() if facts.coroutine else Pilot
-        pilot = kind(candidates, wishes, facts, self.job.fn, source.total, self._get_ahead, coming)
-        if isinstance(source, Source) and not (facts.coroutine or wishes.timeout):
+        pilot: Any = kind(candidates, wishes, facts, self.job.fn, source.total, self._get_ahead, coming)
+        if facts.coroutine:
+            pilot.under_way = self._under_way
+        if isinstance(source, Source) and not wishes.timeout:
             plan = self._known_plan(pilot, source) or plan
         return plan, pilot
 
@@ -259,7 +270,7 @@ class Composition:
         return Plan("serial", None, (f"{why}.",))
 
     def _received(self, deliveries: Sequence[Delivery]) -> None:
-        if self.at_home and self.pilot is not None:
+        if self.pilot is not None and (self.at_home or self.job.coroutine):
             for delivery in deliveries:
                 self.pilot.see(delivery)
         self._deliver(deliveries)

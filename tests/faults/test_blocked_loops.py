@@ -150,6 +150,7 @@ def moves(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(Driver, "move", move)
     monkeypatch.setattr("alongside.runtime.machine.cpu_count", lambda: 2)
+    monkeypatch.setattr("alongside.runtime.known._facts", {})  # what is known begins where it belongs
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import os
 from typing import Any
@@ -16,9 +17,10 @@ from alongside.core.choose import Facts, Wishes, choose
 from alongside.core.known import Phase, learned
 from alongside.core.model import Part
 from alongside.core.ports import Capabilities
-from alongside.runtime import known, machine
+from alongside.runtime import known, machine, pilot_async
 from alongside.runtime.callables import REMEMBERED
 from alongside.runtime.pilot import KNOWN, STRAIGHT, Pilot
+from alongside.runtime.pilot_async import CoroutinePilot
 
 BEFORE = Facts(tasks_seen=3, wall=0.006, cpu=0.001, gil_held=None, item_bytes=20, cpus=2)
 COMPUTES = Facts(tasks_seen=100, wall=0.010, cpu=0.010, process_cpu=0.010, gil_held=True, cpus=2)
@@ -205,3 +207,81 @@ def test_tasks_that_wait_a_part_of_their_time_get_more_processes_than_cpus() -> 
         for share in (1, 1.2, 1.6, 9)
     ]
     assert workers == [2, 2, 3, 8]
+
+
+# ---------------------------------------------------------------------------------------------------- coroutines
+
+KEEPS = Facts(tasks_seen=60, wall=0.015, cpu=0.015, coroutine=True, kept=0.015, cpus=2)
+
+
+def coroutine_pilot(coming: Any = lambda name: False, asked: Any = lambda: None) -> CoroutinePilot:
+    return CoroutinePilot(candidates, Wishes(), Facts(coroutine=True, cpus=2), nap, 60, asked, coming)
+
+
+async def nap(item: int) -> int:
+    return os.getpid()
+
+
+def test_coroutines_that_were_seen_to_compute_begin_on_several_loops() -> None:
+    plan = compose_plan.known_plan(coroutine_pilot(), KEEPS, lambda: [1])
+    assert plan is not None
+    assert (plan.backend, plan.max_workers, plan.reasons[-1]) == ("processes", 2, KNOWN)
+
+
+def test_coroutines_that_were_seen_to_wait_begin_in_one_loop() -> None:
+    assert compose_plan.known_plan(coroutine_pilot(), KEEPS._replace(kept=0.0001), lambda: [1]) is None
+
+
+def test_coroutines_whose_workers_have_to_be_started_begin_in_one_loop() -> None:
+    asked: list[bool] = []
+    pilot = coroutine_pilot(lambda name: name == "processes", lambda: asked.append(True))
+    assert compose_plan.known_plan(pilot, KEEPS, lambda: [1]) is None
+    assert asked
+    assert pilot.awaiting
+
+
+def test_what_is_known_of_coroutines_is_no_more_than_their_workers_can_have_computed() -> None:
+    pilot = coroutine_pilot()
+    assert pilot.learned() is None
+    assert compose_plan.known_plan(pilot, KEEPS, lambda: [1]) is not None
+    facts, _, began, workers = pilot._moved or (KEEPS, 0, 0.0, 0)
+    pilot._moved, pilot._seen = (facts, 0, began, workers), 10**9
+    learnt = pilot.learned()
+    assert learnt is not None
+    assert learnt.kept < KEEPS.kept / 1000
+
+
+def test_a_run_of_coroutines_is_remembered_though_they_never_let_the_loop_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def compute(item: int) -> int:
+        await asyncio.sleep(0)
+        sum(range(20_000))
+        return os.getpid()
+
+    monkeypatch.setattr(machine, "cpu_count", lambda: 2)
+    alongside.map(compute, range(20))
+    facts = known.recall(compute)
+    assert facts is not None
+    assert facts.coroutine
+    assert 0 < facts.kept <= facts.wall
+    alongside.map(nap, range(4), backend="processes")  # so that there are workers
+    known.keep(compute, KEEPS)
+    assert os.getpid() not in alongside.map(compute, range(60))
+
+
+@pytest.mark.parametrize(("under_way", "kept"), [(0, 0.1), (180, 0.01)])
+def test_what_is_under_way_counts_for_half_of_what_was_computed(
+    under_way: int, kept: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> Facts:
+        pilot = coroutine_pilot()
+        for clock in ("monotonic", "thread_time", "run_delay"):
+            monkeypatch.setattr(pilot_async, clock, lambda: 0.0)
+        pilot.consider()
+        for clock in ("monotonic", "thread_time"):
+            monkeypatch.setattr(pilot_async, clock, lambda: 1.0)
+        pilot.under_way = lambda: under_way
+        pilot._seen = 10
+        pilot.close()
+        return pilot.facts()
+
+    assert asyncio.run(main()).kept == pytest.approx(kept)

@@ -81,6 +81,11 @@ class AsyncioBackend:
         self._events.append(Lost(worker, Death(cause="its coroutines were cancelled"), blameless=True))
         self.wake()
 
+    @property
+    def under_way(self) -> int:
+        """How many coroutines are begun and have not ended."""
+        return self._slots.under_way
+
     def retire(self, worker: int) -> None:
         """There is nothing to let go of: the next worker is this loop again."""
 
@@ -144,6 +149,10 @@ class _Threads:
         self.add, self.resize, self.finished = self._pool.add, self._pool.resize, self._pool.finished
         self.recall, self.returned = self._pool.recall, self._pool.returned
         self.cancel = self._pool.let_go
+
+    @property
+    def under_way(self) -> int:
+        return self._pool.under_way
 
     def wake(self) -> None:
         try:

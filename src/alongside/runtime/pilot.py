@@ -88,6 +88,11 @@ class AnyPilot:
         """Set the clocks."""
         raise NotImplementedError
 
+    def at_once(self, known: Facts, peek: Callable[[], Sequence[Any]]) -> Plan | None:
+        """The plan to begin with, by what an earlier call has shown; None where it is best to begin where runs do, or
+        where that soon tells more. `peek` gives an item that can be weighed."""
+        raise NotImplementedError
+
     @property
     def awaiting(self) -> bool:
         """Whether workers are about to be there that were not at the last look."""
@@ -180,8 +185,6 @@ class Pilot(AnyPilot):
         return self._better(facts)
 
     def at_once(self, known: Facts, peek: Callable[[], Sequence[Any]]) -> Plan | None:
-        """The plan to begin with, by what an earlier call has shown; None where a loop is best or soon tells more.
-        `peek` gives an item that can be weighed."""
         left = self._left(0)
         if left is None or known.wall < STRAIGHT or left * known.wall < WORTHWHILE:
             return None

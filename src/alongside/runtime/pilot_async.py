@@ -6,13 +6,18 @@ be called from another thread than the loop's.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from time import monotonic, thread_time
 
 from alongside.clocks import run_delay
 from alongside.core.choose import HINDERED, Facts, Plan
 from alongside.core.model import Block, Delivery
-from alongside.runtime.pilot import AnyPilot
+from alongside.runtime.pilot import KNOWN, AnyPilot
 from alongside.workers.loopwatch import LoopWatch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 FIRST_LOOK = 0.03
 """Seconds of a run before anything but one loop is thought of."""
@@ -20,14 +25,23 @@ FIRST_LOOK = 0.03
 FEW = 2
 """Tasks that have to be done by then: a single one that is slow says little about the others."""
 
+HALF = 0.5
+"""Of what a coroutine computes, as much is done on average while it is under way."""
+
 WORTH = 0.1
 """Seconds in which the tasks left would keep the loop, for other loops to be worth a thought."""
 
 
 class CoroutinePilot(AnyPilot):
-    """Decides, between two steps of the driver, whether to go on in one loop."""
+    """Decides, between two steps of the driver, whether to go on in one loop.
+
+    `under_way` tells how many coroutines are begun and have not ended.
+    """
 
     def _begin(self) -> None:
+        self.under_way: Callable[[], int] = int
+        self._moved: tuple[Facts, int, float, int] | None = None
+        """The facts by which it went elsewhere, how many tasks were done by then, when, and to how many loops."""
         self._watch: LoopWatch | None = None
         self._began = (0.0, 0.0, 0.0)
         self._next_look = FIRST_LOOK
@@ -56,13 +70,39 @@ class CoroutinePilot(AnyPilot):
         plan = self._chosen(facts)
         return None if self._candidates[plan.backend].in_event_loop else self.unless_awaited(plan)
 
+    def at_once(self, known: Facts, peek: Callable[[], Sequence[Any]]) -> Plan | None:
+        left = self._left(0)
+        if left is None or left * known.kept < WORTH or self._base.cpus < 2:
+            return None
+        items = peek()
+        self._sample = (items[0], None) if items else None
+        base = self._base
+        plan = self._chosen(known._replace(tasks_left=left, cpus=base.cpus, in_worker=base.in_worker))
+        return None if self._candidates[plan.backend].in_event_loop else plan._replace(reasons=(*plan.reasons, KNOWN))
+
+    def unless_awaited(self, plan: Plan) -> Plan | None:
+        """As ever; notes what led to it."""
+        going = super().unless_awaited(plan)
+        if going is not None and self.weighed is not None:
+            self._moved = self.weighed, self._seen, monotonic(), going.max_workers or 1
+        return going
+
+    def learned(self) -> Facts | None:
+        """What the next run of the function may begin with: what this one has shown, where it stayed in its loop; where
+        it moved, what made it move, but no more than its workers can have computed since."""
+        if self._moved is None:
+            return self.facts() if self._watch is not None and self._seen >= FEW else None
+        facts, seen, began, workers = self._moved
+        return facts._replace(kept=min(facts.kept, workers * (monotonic() - began) / max(1, self._seen - seen)))
+
     def facts(self) -> Facts:
         """What is known now. In a loop that others use too, what those do counts as the coroutines' own.
 
         How long a call takes by itself is not seen in a loop that is busy: what it waits for the loop is taken off.
+        Those under way have computed too: where hundreds are begun before the first has ended, more than it has.
         """
         began, cpu, delayed = self._began
-        n, late = max(self._seen, 1), self._watch.late if self._watch is not None else 0.0
+        n, late = max(self._seen, 1) + HALF * self.under_way(), self._watch.late if self._watch is not None else 0.0
         used, waited = thread_time() - cpu, run_delay() - delayed
         elapsed = monotonic() - began
         hindered = min(waited, HINDERED * used)
@@ -71,7 +111,7 @@ class CoroutinePilot(AnyPilot):
         return self._base._replace(
             tasks_seen=self._seen,
             tasks_left=self._left(self._seen),
-            wall=max(kept, self._seconds * (1.0 - kept / elapsed)) / n,
+            wall=max(kept / n, self._seconds * (1.0 - kept / elapsed) / max(self._seen, 1)),
             cpu=used / n,
             delayed=waited / n,
             kept=kept / n,

@@ -87,6 +87,11 @@ class Slots:
         self._fill()
 
     @property
+    def under_way(self) -> int:
+        """How many slots have a task in hand."""
+        return len(self._slots) - self._resting
+
+    @property
     def busy(self) -> bool:
         """Whether anything waits, runs, or is finished and was not asked for."""
         return bool(self._arrived or self._todo or self._slots or self._fresh)
@@ -179,7 +184,7 @@ class Slots:
             return
         if len(self._slots) >= self._limit != self._told:
             spent, self._spent, self._told = self._spent, 0.0, self._limit
-            self._begun(len(self._slots) - self._resting, spent)
+            self._begun(self.under_way, spent)
 
     def _leave(self, slot: asyncio.Task[None]) -> None:
         """A slot has run dry. What came in between, when it was not yet known to be free, needs another one."""
