@@ -43,7 +43,7 @@ def map(fn: Callable[..., Any], *iterables: Iterable[Any], **options: Any) -> li
 
         return compose.values(fn, iterables, options)
     results: list[Any] = []
-    opening = Opening(fn, iterables, _pilot, _engage, _get_all_ahead, _stays, _at_once, eager=True)
+    opening = Opening(fn, iterables, _pilot, _engage, _get_all_ahead, _stays, _at_once, _learn, eager=True)
     try:
         while not opening.watch.ended:
             taken_over = opening.stretch(results)
@@ -77,7 +77,7 @@ def imap(fn: Callable[..., Any], *iterables: Iterable[Any], ordered: bool = True
 
 
 def _imap_auto(fn: Callable[..., Any], iterables: tuple[Iterable[Any], ...]) -> Lazy:
-    loop = Stretches(Opening(fn, iterables, _pilot, _engage_lazily, _get_all_ahead, _stays, _at_once))
+    loop = Stretches(Opening(fn, iterables, _pilot, _engage_lazily, _get_all_ahead, _stays, _at_once, _learn))
     return Lazy(loop.values(), loop.plan)
 
 
@@ -226,3 +226,9 @@ def _stays(fn: Callable[..., Any], facts: Any) -> None:
     from alongside import compose_look
 
     compose_look.stays(fn, facts)
+
+
+def _learn(opening: Opening) -> None:
+    from alongside import compose_look
+
+    compose_look.learn(opening)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from alongside.compose_plan import base_facts, candidates, coming, known_plan, let_go
 from alongside.core.choose import Facts, Plan
 from alongside.runtime import machine
-from alongside.runtime.known import recall
+from alongside.runtime.known import keep_of_loop, recall
 from alongside.runtime.opening import Opening
 from alongside.runtime.pilot import STRAIGHT
 from alongside.runtime.pilot_loop import LoopPilot
@@ -31,7 +31,14 @@ def at_once(opening: Opening) -> Plan | None:
         return None
     opening.look_ahead()
     opening.pilot = pilot(opening)
-    return known_plan(opening.pilot, facts, opening.source.peek)
+    plan = known_plan(opening.pilot, facts, opening.source.peek)
+    opening.guesses = plan is not None or opening.pilot.awaiting
+    return plan
+
+
+def learn(opening: Opening) -> None:
+    """Remember what the tasks of a loop took that has done them all."""
+    keep_of_loop(opening.fn, opening.pilot.facts())
 
 
 def stays(fn: Any, facts: Facts) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
+import time
 from typing import Any
 
 import pytest
 
 import alongside
-from alongside import compose_plan
+from alongside import compose_look, compose_plan
 from alongside.compose_plan import candidates
 from alongside.core import events as ev
 from alongside.core.choose import Facts, Wishes, choose
@@ -19,6 +20,7 @@ from alongside.core.model import Part
 from alongside.core.ports import Capabilities
 from alongside.runtime import known, machine, pilot_async
 from alongside.runtime.callables import REMEMBERED
+from alongside.runtime.opening import Opening
 from alongside.runtime.pilot import KNOWN, STRAIGHT, Pilot
 from alongside.runtime.pilot_async import CoroutinePilot
 
@@ -285,3 +287,48 @@ def test_what_is_under_way_counts_for_half_of_what_was_computed(
         return pilot.facts()
 
     assert asyncio.run(main()).kept == pytest.approx(kept)
+
+
+# ------------------------------------------------------------------------------------------------- from a loop
+
+
+def test_what_a_loop_has_shown_is_remembered_and_the_verdict_on_the_gil_with_it() -> None:
+    known.keep_of_loop(abs, COMPUTES._replace(tasks_seen=1))
+    assert known.recall(abs) is None, "one task says little about others"
+    known.keep_of_loop(abs, COMPUTES)
+    known.keep_of_loop(abs, COMPUTES._replace(wall=0.02, gil_held=None))
+    facts = known.recall(abs)
+    assert facts is not None
+    assert (facts.wall, facts.gil_held) == (0.02, True)
+
+
+@pytest.mark.parametrize("call", [alongside.map, lambda fn, items: alongside.run(fn, items).results])
+def test_a_loop_that_does_it_all_is_remembered_once_it_was_looked_at(call: Any, monkeypatch: Any) -> None:
+    def compute(number: int) -> None:
+        end = time.thread_time() + 0.002
+        while time.thread_time() < end:
+            pass
+
+    monkeypatch.setattr(machine, "cpu_count", lambda: 1)
+    call(compute, range(60))
+    facts = known.recall(compute)
+    assert facts is not None
+    assert facts.tasks_seen > 1
+    assert facts.wall >= 0.002
+
+
+def test_where_a_loop_is_best_it_measures_afresh_and_makes_no_workers_on_a_guess() -> None:
+    pilot = pilot_of(50)
+    assert pilot.at_once(COMPUTES, lambda: [(number for number in range(3))]) is None
+    assert pilot.facts().wall != COMPUTES.wall
+    asked: list[Any] = []
+    known.keep(abs, COMPUTES)
+    items = [(number for number in range(3))] * 50
+    at_once = compose_look.at_once
+    opening = Opening(abs, (items,), compose_look.pilot, lambda *_: None, asked.append, at_once=at_once)
+    with pytest.raises(TypeError):
+        opening.stretch([])
+    assert opening.pilot is not None
+    assert not opening.guesses
+    opening.close()
+    assert not asked

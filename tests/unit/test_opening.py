@@ -271,8 +271,12 @@ def test_there_is_nothing_to_give_up_at_the_end() -> None:
     assert not watch.relieve()
 
 
-@pytest.mark.parametrize(("held", "prepared"), [(True, 1), (None, 1), (False, 0)])
-def test_workers_are_made_ahead_unless_the_gil_was_heard_to_be_let_go(held: bool | None, prepared: int) -> None:
+@pytest.mark.parametrize(
+    ("held", "guesses", "prepared"), [(True, True, 1), (None, True, 1), (False, True, 0), (True, False, 0)]
+)
+def test_workers_are_made_ahead_unless_the_gil_was_heard_to_be_let_go(
+    held: bool | None, guesses: bool, prepared: int
+) -> None:
     class Heard:
         ended = True
 
@@ -285,7 +289,7 @@ def test_workers_are_made_ahead_unless_the_gil_was_heard_to_be_let_go(held: bool
     asked: list[Any] = []
     opening = Opening(abs, (range(100),), lambda opening: Told(plan=None), Taker, asked.append)  # type: ignore[arg-type]
     opening.watch.done, opening.watch.wall, opening.watch.cpu = 10, 1.0, 1.0
-    opening.watcher = Heard()  # type: ignore[assignment]
+    opening.watcher, opening.guesses = Heard(), guesses  # type: ignore[assignment]
     assert opening._move() is None
     opening.close()
     assert len(asked) == prepared

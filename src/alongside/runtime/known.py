@@ -35,6 +35,15 @@ def keep(fn: Any, facts: Facts) -> None:
         keep_newest(_facts, identity, facts)
 
 
+def keep_of_loop(fn: Any, facts: Facts) -> None:
+    """Remember what a plain loop has shown. It tells nothing of the GIL where that was known already."""
+    before = recall(fn)
+    if facts.gil_held is None and before is not None:
+        facts = facts._replace(gil_held=before.gil_held)
+    if facts.tasks_seen > 1:
+        keep(fn, facts)
+
+
 class Ledger:
     """What the tasks of one run took on each backend it was on: an observer of its events.
 

@@ -52,7 +52,8 @@ class Opening:
     `make_pilot(opening)` gives who weighs the facts. `engage(opening, plan)` puts the engine together for what is left
     and gives something with `drive_beside` (called in the watcher's thread while the loop is stuck), `hand_over` (which
     ends that), `abandon` and `close`. `stays(fn, facts)` is told in the caller's thread when the loop was found best.
-    `at_once(opening)` may give a plan to begin with, before anything has run.
+    `at_once(opening)` may give a plan to begin with, before anything has run; `learn(opening)` is told when a loop that
+    was looked at has done all there was to do.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Opening:
         prepare: Callable[[Callable[..., Any]], None],
         stays: Callable[[Any, Any], None] = lambda fn, facts: None,
         at_once: Callable[[Opening], Any] = lambda opening: None,
+        learn: Callable[[Opening], None] = lambda opening: None,
         eager: bool = False,
     ) -> None:
         self.fn = fn
@@ -77,8 +79,11 @@ class Opening:
         self._prepare = prepare
         self._stays = stays
         self._at_once = at_once
+        self._learn = learn
         self._begins = True
         self._prepared = False
+        self.guesses = True
+        """Whether workers are made ready before a look has found that they are wanted."""
         self._looks_ahead = eager and self.source.total is None
         self._deciding = allocate_lock()
         self._next_look = 0.0
@@ -133,12 +138,14 @@ class Opening:
             self.watcher.stop()
         if self._beside is not None:
             self._beside.close()
+        elif self.pilot is not None and self.watch.ended:
+            self._learn(self)
 
     # --------------------------------------------------------------------------------- between two stretches: here
 
     def _move(self) -> Any:
-        if self.watch.computes_long() and not self._lets_go():
-            self.get_ahead()
+        if self.watch.computes_long():
+            self._guess()
         if not self._is_time() or not self._heard_enough():
             return None
         plan = self._look(self.watch.cpu < 0.2 * self.watch.wall)
@@ -180,9 +187,11 @@ class Opening:
         waits = self.watch.cpu < 0.2 * self.watch.wall
         return waits or self.watcher is None or self.watcher.ended or self.watcher.held is not None
 
-    def _lets_go(self) -> bool:
-        """Whether the tasks were heard to let the GIL go, now or in an earlier run: threads will do."""
-        return self.watcher is not None and self.watcher.held is False
+    def _guess(self) -> None:
+        """Workers will probably be wanted; not where the tasks were heard to let the GIL go, now or in an earlier run:
+        then threads will do."""
+        if self.guesses and (self.watcher is None or self.watcher.held is not False):
+            self.get_ahead()
 
     def get_ahead(self) -> None:
         """Have workers made ready beside the loop; the second time it does nothing."""
@@ -217,8 +226,8 @@ class Opening:
         """
         assert self.watcher is not None
         others = (self.source.total or 0) - self.watch.begun()
-        if self.watcher.held or (self._computes(stuck) and 2 * stuck * others > AHEAD and not self._lets_go()):
-            self.get_ahead()
+        if self.watcher.held or (self._computes(stuck) and 2 * stuck * others > AHEAD):
+            self._guess()
         if self.watch.noted[0] != self.watch.since:
             self.watch.note(self.watcher.computed())
             return False

@@ -192,7 +192,10 @@ class Pilot(AnyPilot):
         items = peek()
         self._sample = (items[0], None) if items else None
         plan = self._chosen(self.facts())
-        return None if self._candidates[plan.backend].in_caller else plan
+        if not self._candidates[plan.backend].in_caller:
+            return plan
+        self._known, self._prepared = None, True  # it measures afresh, and makes no workers ahead on a guess
+        return None
 
     def facts(self) -> Facts:
         """What is known now: of an earlier call, until this one has shown more."""

@@ -65,6 +65,8 @@ class LoopPilot(Pilot):
         """The stretch in hand, if there is one, or what of it came after a note was taken, if that is slower. The task
         in hand takes at least as long as it has taken."""
         watch, watcher, since = self._watch, self._watcher, self._watch.since
+        if watch.ended:
+            return Spent(0, 0.0, 0.0, 0.0)  # none will come that could be like it
         if since is None or watcher is None:
             return watch.last
         now, cpu, process = perf_counter(), watcher.computed(), process_time()
