@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
@@ -99,6 +100,35 @@ def plainly(fn: Callable[..., Any], *iterables: Any) -> list[Any]:
 def test_any_callable_gives_what_a_loop_gives(backend: str, kind: str) -> None:
     fn = TRIPLERS[kind]
     assert alongside.map(fn, range(12), backend=backend) == plainly(fn, range(12))
+
+
+class Elusive:
+    """Something to call that has no attribute anybody may ask for."""
+
+    def __call__(self, n: int) -> int:
+        return 3 * n
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(f"who wants to know {name}?")
+
+
+class Willing(Elusive):
+    """Something to call that has whatever attribute it is asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name not in ("__code__", "__func__", "__qualname__", "__module__"):
+            raise AttributeError(name)
+        return Willing()
+
+
+@pytest.mark.parametrize("make", [Elusive, Willing, partial(Mock, return_value=3)], ids=["elusive", "willing", "mock"])
+def test_whatever_can_be_called_is_called(backend: str, make: Callable[[], Any]) -> None:
+    assert alongside.map(make(), [1, 1], backend=backend) == [3, 3]
+    assert str(alongside.advise(make(), [1, 1])).startswith("For ")
+
+
+def test_a_mock_of_an_async_function_is_awaited() -> None:
+    assert alongside.map(AsyncMock(return_value=3), [1, 1]) == [3, 3]
 
 
 def test_a_class_makes_instances(backend: str) -> None:

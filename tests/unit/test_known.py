@@ -50,6 +50,13 @@ def test_in_threads_that_compute_the_time_of_a_task_says_nothing() -> None:
     assert facts.gil_held is True
 
 
+def test_tasks_cannot_have_waited_longer_than_they_took() -> None:
+    """What was cached since: as long as it counted as waiting each call began in threads again."""
+    facts = learned(BEFORE, [Phase(300_000, seconds=0.3, elapsed=0.1, computed=0.09, delayed=0.0, apart=False)])
+    assert facts is not None
+    assert facts.wall == pytest.approx(1e-6)
+
+
 @pytest.mark.parametrize(
     ("computed", "delayed", "held"),
     [(1.9, 0.0, False), (0.95, 0.1, True), (0.95, 0.9, None), (0.1, 0.0, None)],

@@ -75,9 +75,10 @@ def learned(before: Facts, phases: Sequence[Phase]) -> Facts | None:
 
 def _waited(before: Facts, phase: Phase) -> float:
     """Seconds that the tasks of a phase have waited, and not for the GIL or a CPU."""
+    at_most = max(0.0, phase.seconds - phase.computed - phase.delayed)
     if phase.turns:
-        return phase.tasks * before.waiting if waits(before) else 0.0
-    return max(0.0, phase.seconds - phase.computed - phase.delayed)
+        return min(at_most, phase.tasks * before.waiting) if waits(before) else 0.0
+    return at_most
 
 
 def _held(before: Facts, phases: Sequence[Phase]) -> bool | None:

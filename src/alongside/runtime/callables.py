@@ -5,6 +5,8 @@ Owns the look at a function that needs no call. Must never call it.
 
 from __future__ import annotations
 
+from sys import modules
+
 TYPE_CHECKING = False  # the real one costs the import of `typing`, which is longer than most short jobs
 if TYPE_CHECKING:
     from typing import Any
@@ -16,14 +18,34 @@ COROUTINE = 0x80 | 0x100
 def is_coroutine_function(fn: Any) -> bool:
     """Whether calling `fn` gives something to await: an async function, also in a partial, a method or `__call__`."""
     for _ in range(16):
-        code = _code(fn) or _code(getattr(type(fn), "__call__", None))  # noqa: B004  (its code is wanted)
-        if code is not None:
-            return bool(code.co_flags & COROUTINE) or hasattr(fn, "_is_coroutine_mark")
-        inner = getattr(fn, "func", None)
-        if inner is None:
+        flags = _flags(fn)
+        if flags is None:
+            flags = _flags(_part(type(fn), "__call__"))
+        if flags is not None:
+            return bool(flags & COROUTINE) or _is_marked(fn)
+        fn = _part(fn, "func")
+        if fn is None:
             return False
-        fn = inner
     return False
+
+
+def _flags(fn: Any) -> int | None:
+    flags = _part(_part(_part(fn, "__func__") or fn, "__code__"), "co_flags")
+    return flags if type(flags) is int else None
+
+
+def _is_marked(fn: Any) -> bool:
+    """By `inspect.markcoroutinefunction`. Why its own mark: a `Mock` has whatever attribute it is asked for."""
+    mark = _part(modules.get("inspect"), "_is_coroutine_mark")
+    return mark is not None and _part(fn, "_is_coroutine_mark") is mark
+
+
+def _part(thing: Any, name: str) -> Any:
+    """An attribute; None where there is none, and where the user's own `__getattr__` raises something else."""
+    try:
+        return getattr(thing, name, None)
+    except Exception:
+        return None
 
 
 BRIEF = 64
@@ -38,22 +60,35 @@ def may_take_long(fn: Any) -> bool:
 
 
 def _code(fn: Any) -> Any:
-    fn = getattr(fn, "__func__", fn)
-    return getattr(fn, "__code__", None)
+    code = _part(_part(fn, "__func__") or fn, "__code__")
+    return code if isinstance(code, _CODE) else None
+
+
+_CODE = type(_code.__code__)
+
+
+def _inner(fn: Any) -> Any:
+    """What a partial calls."""
+    return _part(fn, "func") or fn
 
 
 def code_of(fn: Any) -> Any:
     """What stands for the function wherever it is made again (a lambda in a loop, a partial); None if nothing does."""
-    inner = getattr(fn, "func", fn)
-    code = _code(inner) or _code(getattr(type(inner), "__call__", None))  # noqa: B004  (its code is wanted)
+    inner = _inner(fn)
+    code = _code(inner) or _code(_part(type(inner), "__call__"))
     return code if code is not None else (inner if isinstance(inner, type(len)) else None)
 
 
 def identity_of(fn: Any) -> Any:
     """As `code_of`, and different for functions that only share the code of a decorator's wrapper."""
-    code, inner = code_of(fn), getattr(fn, "func", fn)
-    named = getattr(inner, "__qualname__", None) or getattr(inner, "__name__", None)
-    return None if code is None else (code, getattr(inner, "__module__", None), named)
+    code, inner = code_of(fn), _inner(fn)
+    named = _text(inner, "__qualname__") or _text(inner, "__name__")
+    return None if code is None else (code, _text(inner, "__module__"), named)
+
+
+def _text(thing: Any, name: str) -> str:
+    text = _part(thing, name)
+    return text if isinstance(text, str) else ""
 
 
 REMEMBERED = 256
@@ -70,5 +105,5 @@ def keep_newest(memory: dict[Any, Any], identity: Any, what: Any) -> None:
 
 def name_of(fn: Any) -> str:
     """What to call `fn` in a message."""
-    inner = getattr(fn, "func", fn)
-    return str(getattr(inner, "__qualname__", None) or type(inner).__qualname__)
+    inner = _inner(fn)
+    return _text(inner, "__qualname__") or type(inner).__qualname__

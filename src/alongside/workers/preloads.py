@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 
 def modules_of(fn: Any) -> tuple[str, ...]:
     """Its module; or, where it travels by value, what that takes and the modules that its code names."""
+    try:
+        return _guessed(fn)
+    except Exception:  # it is an object whose attributes are not what they are elsewhere, as a mock's are
+        return ()
+
+
+def _guessed(fn: Any) -> tuple[str, ...]:
     inner = getattr(fn, "func", fn)
     inner = getattr(inner, "__func__", inner)
     home = getattr(inner, "__module__", None) or ""
