@@ -7,6 +7,7 @@ import itertools
 import sys
 import threading
 import time
+from _thread import allocate_lock, start_new_thread
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
@@ -222,3 +223,48 @@ def test_nobody_is_named_for_a_loop_that_is_merely_late() -> None:
         return found[0]
 
     assert asyncio.run(others()) is None
+
+
+def made_slowly() -> int:
+    time.sleep(0.3)
+    return 1
+
+
+class Slow:
+    """An item that takes long to unpickle."""
+
+    def __reduce__(self) -> Any:
+        return made_slowly, ()
+
+
+async def same(x: int) -> int:
+    return x
+
+
+def test_what_unpickles_before_the_first_coroutine_does_not_keep_the_loop_since_the_machine_was_started(
+    told: list[ev.Blocked],
+) -> None:
+    alongside.map(same, [1], backend="processes", max_workers=1)  # the next two batches then wait for it together
+    items = [1, Slow(), 1, Slow()]
+    assert alongside.map(same, items, backend="processes", max_workers=1, batch_size=1) == [1] * 4
+    assert all(blocked.seconds < 60 for blocked in told)
+
+
+def test_what_a_thread_began_with_is_no_coroutine() -> None:
+    found: list[Any] = []
+
+    def began() -> None:
+        found.append(loopwatch.at_work(threading.get_ident()))
+        within()
+
+    def within() -> None:
+        found.append(loopwatch.at_work(threading.get_ident())[1])
+        over.release()
+
+    over = allocate_lock()
+    over.acquire()
+    start_new_thread(began, ())
+    over.acquire()
+    assert found[0] == (None, None)
+    assert found[1] is not None
+    assert found[1].name.endswith("within")

@@ -48,7 +48,7 @@ from alongside.workers.job import Job
 from alongside.workers.page import KEEN, ONE_OF_THEM, UP, ToldPage, slot
 from alongside.workers.payload import RESULT, always_loads, few_atoms, pack, pickled, unpack
 from alongside.workers.runner import BATCH as BATCH_FIELD
-from alongside.workers.runner import OFFSET, SINCE, placed
+from alongside.workers.runner import OFFSET, SINCE, STEP, placed
 from alongside.workers.surroundings import Birthmarks, adopt
 from alongside.workers.ticker import Ticker
 from alongside.workers.vigil import look
@@ -242,7 +242,8 @@ class Worker:
             return  # the job could not be made ready, and the parent has been told
         page = self._page
         alone = frame.kind == LONE_ITEM
-        page[SINCE], page[BATCH_FIELD] = time.monotonic_ns(), frame.a
+        page[SINCE] = page[STEP] = time.monotonic_ns()
+        page[BATCH_FIELD] = frame.a
         page[OFFSET] = frame.b + 1 if alone else ONE_OF_THEM
         try:
             items = unpack(frame, self._leases)

@@ -121,7 +121,8 @@ def at_work(thread: int) -> tuple[FrameType | None, Place | None]:
 
 
 def _is_the_users(frame: FrameType) -> bool:
-    return not _module(frame).startswith(_MACHINERY)
+    """Not what a thread began with: that is the program, or a worker's own first line, and no coroutine."""
+    return frame.f_back is not None and not _module(frame).startswith(_MACHINERY)
 
 
 def _is_the_loops(frame: FrameType) -> bool:
