@@ -9,7 +9,8 @@ import pytest
 
 import alongside
 from alongside.cli import doctor
-from alongside.runtime.machine import Blas, Machine, Memory, describe_machine
+from alongside.runtime.description import Blas, Machine, describe_machine
+from alongside.runtime.machine import Memory
 from tests.cli.conftest import Call
 
 GB = 1 << 30

@@ -11,6 +11,7 @@ import pytest
 
 from alongside.exceptions import OptionError
 from alongside.runtime import machine
+from alongside.runtime.description import EXTRAS, describe_machine
 
 MB = 1 << 20
 
@@ -224,22 +225,22 @@ def test_an_old_kernel_without_memavailable(tree: Tree) -> None:
 
 
 def test_the_description_of_this_machine_agrees_with_the_interpreter() -> None:
-    found = machine.describe_machine()
+    found = describe_machine()
     assert found.python == sys.version.split()[0].rstrip("+")
     assert sys.implementation.name in found.build
     assert found.fork == hasattr(os, "fork")
     assert ("fork" in found.start_methods) == found.fork
     assert found.cpus_present == os.cpu_count()
-    assert set(found.extras) == set(machine.EXTRAS)
+    assert set(found.extras) == set(EXTRAS)
     assert found.gil_enabled or found.free_threaded
 
 
 def test_the_description_sees_blas_threads_where_numpy_is() -> None:
     pytest.importorskip("numpy", reason="numpy brings the BLAS to be seen")
-    found = machine.describe_machine()
+    found = describe_machine()
     assert found.extras["numpy"]
     assert [blas for blas in found.blas if blas.threads >= 1 and blas.file]
 
 
 def test_a_missing_shared_memory_folder_is_said_as_none(tree: Tree) -> None:
-    assert machine.describe_machine(tree.root).shm_size is None
+    assert describe_machine(tree.root).shm_size is None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from alongside.runtime.machine import Machine, describe_machine
+from alongside.runtime.description import Machine, describe_machine
 
 SMALL_SHARED_MEMORY = 256 << 20
 FEW_OPEN_FILES = 1024
