@@ -93,6 +93,42 @@ def test_what_waits_behind_a_task_that_takes_its_time_goes_to_others(world: Call
     w.until(lambda: len(w.values) == 1000)
 
 
+def test_a_thread_that_finds_nothing_takes_over_without_anybody_looking(world: Callable[..., World]) -> None:
+    others: list[int] = []
+    all_others, both = threading.Event(), threading.Barrier(2)
+
+    def first_ends_last(n: int) -> int:
+        if n < 2:
+            both.wait(PATIENCE)
+        elif n == 1000:
+            assert all_others.wait(PATIENCE)
+        elif n > 1000:
+            others.append(n)
+            if len(others) == 999:
+                all_others.set()
+        return n
+
+    w = world(first_ends_last, 2, tasks_per_worker=3000)
+    w.pool.add(Batch(1, 0, range(1000)))
+    w.until(lambda: len(w.values) == 1000)
+    w.values.clear()
+    w.pool.add(Batch(2, 1000, range(1000, 2000)))
+    assert all_others.wait(PATIENCE), "half of what waits behind the first is taken over, and half of that, and so on"
+    w.until(lambda: w.values == {n: n + 1000 for n in range(1000)})
+
+
+def test_what_has_come_is_fetched_before_still_more_threads_are_started(world: Callable[..., World]) -> None:
+    gate = threading.Event()
+    w = world(lambda n: n if n == 0 else gate.wait(PATIENCE), 8)
+    w.pool.add(Batch(1, 0, range(20)))
+    w.bell.get(timeout=PATIENCE)
+    assert w.pool.understaffed
+    assert w.pool.staff() == 0
+    assert len(w.pool.finished(1)) == 1
+    assert w.pool.staff() == 7
+    gate.set()
+
+
 def test_an_overdue_task_fails_and_another_thread_goes_on(world: Callable[..., World]) -> None:
     gate, late = threading.Event(), threading.Event()
 

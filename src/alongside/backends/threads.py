@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import ClassVar
 
-GATHER = 0.002
+GATHER = 0.005
 """Seconds that a finished task may wait for company while others wait for a thread."""
 
 TARGET = 0.1
@@ -48,7 +48,7 @@ class ThreadsBackend:
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._job, self._let_go = job, list[ThreadPool]()
         self._pool = self._made()
-        self._worker = 0
+        self._worker, self._starting = 0, 0.0
 
     def hire(self, worker: int) -> None:
         self._worker = worker
@@ -85,7 +85,7 @@ class ThreadsBackend:
     def wait(self, timeout: float | None) -> Sequence[Event]:
         begun = self._begun()
         events = self._told(0.0 if begun else self._pool.patience(timeout))
-        if self._pool.backed_up:
+        if self._pool.backed_up and not self._pool.understaffed:
             events += self._told(GATHER)
         self._pool.expire()
         returned = self._pool.returned()
@@ -95,9 +95,13 @@ class ThreadsBackend:
     def _begun(self) -> list[Event]:
         """Start the threads that are wanted; what is to be told when all there may be have been started."""
         began = time.monotonic()
-        if self._pool.staff() and not self._pool.may_grow:
-            return [Begun(self._worker, self._pool.under_way, time.monotonic() - began)]
-        return []
+        if not self._pool.staff():
+            return []
+        self._starting += time.monotonic() - began
+        if self._pool.may_grow:
+            return []
+        took, self._starting = self._starting, 0.0
+        return [Begun(self._worker, self._pool.under_way, took)]
 
     def wake(self) -> None:
         self._events.put(None)

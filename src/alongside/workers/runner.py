@@ -226,14 +226,14 @@ class Runner:
             values.append(call(item))
 
     def _timed(self, todo: Iterable[Any], offset: int) -> None:
-        call, page, times = self._calling, self._page, self._times
+        page, times = self._page, self._times
         assert times is not None
         before = monotonic_ns()
         flush_at = self._emitted_at + self.hand_over
         for number, item in enumerate(todo, offset + 1):
             page[SINCE] = before
             page[OFFSET] = number
-            self._values.append(call(item))
+            self._values.append(self._calling(item))
             after = monotonic_ns()
             times.append((after - before) * 1e-9)
             before = after

@@ -5,6 +5,7 @@ Owns the parting. Must never run a task, nor lock: who takes how many is decided
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -44,15 +45,16 @@ class Span:
                 return  # somebody took the rest in this very moment
             yield item
 
-    def shed(self) -> Unbegun:
-        """Take away what has not been begun."""
+    def shed(self, most: int = sys.maxsize) -> Unbegun:
+        """Take away what has not been begun; of more than `most` tasks the last ones."""
         shed: deque[Any] = deque()
         try:
-            while True:
+            while len(shed) < most:
                 shed.appendleft(self._left.pop())
         except IndexError:
-            self._end -= len(shed)
-            return Unbegun(self.batch, self._end, tuple(shed))
+            pass  # that was all
+        self._end -= len(shed)
+        return Unbegun(self.batch, self._end, tuple(shed))
 
 
 class Unbegun:

@@ -38,6 +38,9 @@ waits there behind a task that takes longer than this is given to others."""
 HARVEST_EACH = 0.001
 """Seconds of that for each thread: a harvest costs some 20 µs in each."""
 
+AT_HAND = 4
+"""Tasks that wait for each thread there may be, below which starting threads is put off."""
+
 LEARN = 0.3
 """Weight of the newest tasks in the running mean of a task's seconds."""
 
@@ -123,10 +126,10 @@ class ThreadPool:
 
     def staff(self) -> int:
         """Start threads while work waits for one; how many. A start takes long enough for the one before to show what
-        it does.
+        it does: where those that there are have done most of what there was, fetching that and giving more comes first.
         """
         before = self._count
-        while self.understaffed:
+        while self.understaffed and not (self._rung and self._waiting < AT_HAND * self.limit):
             self._start_one()
         return self._count - before
 
@@ -232,16 +235,18 @@ class ThreadPool:
         with self._lock:
             if len(self._threads) > self.limit or thread.may_take <= 0:
                 self._release(thread)
-            if thread.let_go or not self._todo:
-                self._idle += not thread.let_go
+            if thread.let_go:
                 return None
+            if not self._todo:
+                return self._taken_over(thread)
             stretch = self._todo[0]
             count = min(self._share(), thread.may_take, stretch.end - stretch.first)
             self._waiting -= count
             thread.may_take -= count
             if stretch.first + count == stretch.end:
                 self._todo.popleft()
-            return stretch.cut(count)
+            thread.span = stretch.cut(count)
+            return thread.span
 
     def sleep(self) -> None:
         """Until there may be something to take."""
@@ -278,8 +283,19 @@ class ThreadPool:
 
     def _share(self) -> int:
         """How many tasks a thread takes at one go: as many as last a moment, fewer where others would go without."""
-        fair = self._waiting // (2 * self.limit)
+        fair = self._waiting // self.limit
         return min(fair, int(SPAN / self._each)) or 1 if self._each else 1
+
+    def _taken_over(self, thread: Puller) -> Span | None:
+        """Half of what waits in the hands of the thread that has most of it, for one that finds nothing else."""
+        fullest = max(self._threads.values(), key=lambda one: one.span.waiting)
+        half = fullest.span.shed(min((fullest.span.waiting + 1) // 2, thread.may_take))
+        count = half.end - half.first
+        fullest.may_take += count
+        thread.may_take -= count
+        self._idle += not count
+        thread.span = half.cut(count)
+        return thread.span if count else None
 
     def _start_one(self) -> None:
         """One at a time: whoever brings input in one thread may start a thread while the driver does so in another.
@@ -362,7 +378,6 @@ class Puller:
             while not self.let_go:
                 span = pool.take(self)
                 if span is not None:
-                    self.span = span
                     self.runner.run(span.batch, span.first, span)
                     self.span = span = NOTHING  # an idle thread must not keep the items of its last tasks alive
                 elif not self.let_go:
