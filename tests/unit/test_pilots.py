@@ -13,7 +13,7 @@ from alongside.compose_plan import candidates
 from alongside.core.choose import Facts, Plan, Wishes
 from alongside.runtime.loop import Spent, Stopwatch
 from alongside.runtime.pilot import MEANWHILE, Pilot, Tally
-from alongside.runtime.pilot_async import CoroutinePilot
+from alongside.runtime.pilot_async import CoroutinePilot, Mark
 from alongside.runtime.pilot_loop import _by_the_newest, _without_the_first
 from alongside.runtime.source import Source
 from alongside.workers.supervisor import supervisor
@@ -81,7 +81,7 @@ def test_coroutines_stay_in_their_loop_meanwhile() -> None:
             pilot.close()
 
     class Kept(CoroutinePilot):
-        def facts(self) -> Facts:
+        def facts(self, since: Mark | None = None) -> Facts:
             return FACTS._replace(coroutine=True, kept=0.01)
 
         def _weighed(self, facts: Facts) -> Facts:

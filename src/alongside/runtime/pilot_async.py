@@ -12,6 +12,7 @@ from time import monotonic, thread_time
 from alongside.clocks import run_delay
 from alongside.core.choose import HINDERED, Facts, Plan
 from alongside.core.model import Block, Delivery
+from alongside.light import NamedTuple
 from alongside.runtime.pilot import KNOWN, AnyPilot
 from alongside.workers.loopwatch import LoopWatch
 
@@ -26,10 +27,23 @@ FEW = 2
 """Tasks that have to be done by then: a single one that is slow says little about the others."""
 
 HALF = 0.5
-"""Of what a coroutine computes, as much is done on average while it is under way."""
+"""How much of a coroutine its beginning counts for, and its end: a thousand may be begun before the first one ends."""
 
 WORTH = 0.1
 """Seconds in which the tasks left would keep the loop, for other loops to be worth a thought."""
+
+
+class Mark(NamedTuple):
+    """A moment of a run: the clocks, of the wall, of the thread, of its time without a CPU; by how much the loop was
+    late so far; the tasks ended and under way, and the seconds that those which have ended took."""
+
+    at: float
+    cpu: float
+    delayed: float
+    late: float
+    seen: int
+    under_way: int
+    seconds: float
 
 
 class CoroutinePilot(AnyPilot):
@@ -43,7 +57,8 @@ class CoroutinePilot(AnyPilot):
         self._moved: tuple[Facts, int, float, int] | None = None
         """The facts by which it went elsewhere, how many tasks were done by then, when, and to how many loops."""
         self._watch: LoopWatch | None = None
-        self._began = (0.0, 0.0, 0.0)
+        self._start = self._mark = Mark(0.0, 0.0, 0.0, 0.0, 0, 0, 0.0)
+        """When the run began, and when it was last looked at."""
         self._next_look = FIRST_LOOK
         self._seconds = 0.0
 
@@ -58,15 +73,16 @@ class CoroutinePilot(AnyPilot):
         """The plan to move to, when it is time and the facts say so."""
         if self._watch is None:
             self._watch = LoopWatch()
-            self._began = monotonic(), thread_time(), run_delay()
-        if not self._is_time(monotonic() - self._began[0] >= self._next_look and self._seen >= FEW):
+            self._start = self._mark = self._now()
+        if not self._is_time(monotonic() - self._start.at >= self._next_look and self._seen >= FEW):
             return None
-        facts = self.facts()
+        facts = self.facts(self._mark)
         if facts.left * facts.kept < WORTH or facts.cpus < 2:
             return None
         if self._weight is None:
             self._prepare()
-        self._next_look = 2 * (monotonic() - self._began[0])
+        self._mark = self._now()
+        self._next_look = 2 * (self._mark.at - self._start.at)
         plan = self._chosen(facts)
         return None if self._candidates[plan.backend].in_event_loop else self.unless_awaited(plan)
 
@@ -95,27 +111,31 @@ class CoroutinePilot(AnyPilot):
         facts, seen, began, workers = self._moved
         return facts._replace(kept=min(facts.kept, workers * (monotonic() - began) / max(1, self._seen - seen)))
 
-    def facts(self) -> Facts:
-        """What is known now. In a loop that others use too, what those do counts as the coroutines' own.
+    def facts(self, since: Mark | None = None) -> Facts:
+        """What is known now, by what has come since then. In a loop that others use too, what those do counts as the
+        coroutines' own.
 
         How long a call takes by itself is not seen in a loop that is busy: what it waits for the loop is taken off.
-        Those under way have computed too: where hundreds are begun before the first has ended, more than it has.
         """
-        began, cpu, delayed = self._began
-        n, late = max(self._seen, 1) + HALF * self.under_way(), self._watch.late if self._watch is not None else 0.0
-        used, waited = thread_time() - cpu, run_delay() - delayed
-        elapsed = monotonic() - began
+        then, now = since or self._start, self._now()
+        elapsed, used, waited = now.at - then.at, now.cpu - then.cpu, now.delayed - then.delayed
         hindered = min(waited, HINDERED * used)
         woken_late = waited - hindered  # so was everything else that waited here
-        kept = min(max(used + hindered, late - woken_late), elapsed)
+        kept = min(max(used + hindered, now.late - then.late - woken_late), elapsed)
+        ended = now.seen - then.seen
+        n = max(ended + HALF * (now.under_way - then.under_way), HALF)
         return self._base._replace(
             tasks_seen=self._seen,
             tasks_left=self._left(self._seen),
-            wall=max(kept / n, self._seconds * (1.0 - kept / elapsed) / max(self._seen, 1)),
+            wall=max(kept / n, (now.seconds - then.seconds) * (1.0 - kept / elapsed) / max(ended, 1)),
             cpu=used / n,
             delayed=waited / n,
             kept=kept / n,
         )
+
+    def _now(self) -> Mark:
+        late = self._watch.late if self._watch is not None else 0.0
+        return Mark(monotonic(), thread_time(), run_delay(), late, self._seen, self.under_way(), self._seconds)
 
     def close(self) -> None:
         """Stop measuring."""
