@@ -467,8 +467,9 @@ def test_a_slot_that_cannot_travel_is_not_set() -> None:
 def test_an_error_of_urllib_arrives_without_its_connection() -> None:
     headers = email.message.Message()
     headers["Retry-After"] = "7"
-    with tempfile.TemporaryFile() as connection:
-        back = _there_and_back(HTTPError("http://localhost", 429, "Too Many Requests", headers, connection))
+    connection = tempfile.TemporaryFile()  # noqa: SIM115  (the error closes it)
+    with HTTPError("http://localhost", 429, "Too Many Requests", headers, connection) as error:
+        back = _there_and_back(error)
     assert (type(back), back.code, back.fp, str(back)) == (HTTPError, 429, None, "HTTP Error 429: Too Many Requests")
     assert asked_for(back, now=0.0) == 7.0
     assert not hasattr(back, "retry_after")
