@@ -322,7 +322,7 @@ def test_a_loop_that_does_it_all_is_remembered_once_it_was_looked_at(call: Any, 
         call(compute, range(60))
         facts = known.recall(compute)
     assert facts.tasks_seen > 1
-    assert facts.wall >= 0.002
+    assert facts.wall > 0.0015  # what the watcher took is left out
 
 
 def test_where_a_loop_is_best_it_measures_afresh_and_makes_no_workers_on_a_guess() -> None:

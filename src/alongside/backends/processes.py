@@ -302,12 +302,12 @@ class ProcessesBackend:
         except BaseException as error:
             if _is_the_users(error):
                 raise
-            self._unbuildable(number, process, frame, error)
+            self._unbuildable(number, frame, error)
             return
         process.acked = max(process.acked, frame.c)
         self._finish(number, frame.a, (Part(frame.b, values, took),), (), seconds, nbytes)
 
-    def _unbuildable(self, number: int, process: Worker, frame: Frame, error: BaseException) -> None:
+    def _unbuildable(self, number: int, frame: Frame, error: BaseException) -> None:
         """A result's own code raised while it was rebuilt here: have the batch's results sent one by one."""
         if frame.kind == wire.LONE_RESULT:
             error.add_note("alongside: raised here, while the task's result was rebuilt from its pickle")
