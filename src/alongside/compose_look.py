@@ -25,15 +25,14 @@ def pilot(opening: Opening) -> LoopPilot:
 
 
 def at_once(opening: Opening) -> Plan | None:
-    """The plan to begin with, where an earlier call has shown what the function takes."""
+    """The plan to begin with, where an earlier call has shown what the function takes; then nothing is guessed."""
     facts = recall(opening.fn)
+    opening.guesses = facts is None
     if facts is None or facts.wall < STRAIGHT:
         return None
     opening.look_ahead()
     opening.pilot = pilot(opening)
-    plan = known_plan(opening.pilot, facts, opening.source.peek)
-    opening.guesses = plan is not None or opening.pilot.awaiting
-    return plan
+    return known_plan(opening.pilot, facts, opening.source.peek)
 
 
 def learn(opening: Opening) -> None:
