@@ -58,23 +58,36 @@ class Ticker:
         quiet = 0
         while True:
             time.sleep(TICK)
-            runner = self._runner
-            if runner is not None and runner.busy:
-                runner.flush()
-                self._voice.send()
-                self._listen()
+            if self._hand_over():
                 quiet = 0
             elif (quiet := quiet + 1) > 4:
                 self._park()
                 quiet = 0
 
-    def _park(self) -> None:
-        """Wait for the next batch. With one that came while this was decided the runner is busy, or the bell rings."""
-        self._parked = True
+    def _hand_over(self) -> bool:
+        """Do what is to be done while a task runs; False where none does."""
         runner = self._runner
         if runner is None or not runner.busy:
+            return False
+        runner.flush()
+        self._voice.send()
+        self._listen()
+        return True
+
+    def _park(self) -> None:
+        """Wait for the next batch. With one that came while this was decided the runner is busy, or the bell rings.
+
+        Nothing here may hold the runner meanwhile: with it the function of a job that has ended would stay, and what
+        that holds.
+        """
+        self._parked = True
+        if not self._at_work():
             self._bell.acquire()
         self._parked = False
+
+    def _at_work(self) -> bool:
+        runner = self._runner
+        return runner is not None and bool(runner.busy)
 
     def _ring(self) -> None:
         self._parked = False
