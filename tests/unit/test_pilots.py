@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -167,3 +169,23 @@ def test_a_stretch_tells_of_other_tasks_only_where_it_is_much_slower(tasks: int,
     ten = Tally(10, 0.060, 0.060, 0.060, 0.0)
     told = _by_the_newest(ten, Spent(tasks, wall, wall, wall), begun=10 + tasks)
     assert told.wall / told.seen == pytest.approx(each)
+
+
+def test_with_a_timeout_the_tasks_compute_in_another_thread_than_the_pilots() -> None:
+    pilot = Pilot(candidates, Wishes(timeout=True), Facts(cpus=2), abs, 100)
+    done = threading.Event()
+
+    def compute() -> None:
+        end = time.thread_time() + 0.05
+        while time.thread_time() < end:
+            pass
+        done.set()
+
+    threading.Thread(target=compute).start()
+    done.wait()
+    pilot._seen = 10
+    assert pilot.facts().cpu >= 0.005 * 0.9
+    assert not pilot.settled()  # it listens to what computes, not to who waits
+    assert pilot._watcher is not None
+    assert pilot._watcher.computed() >= 0.05
+    pilot.close()

@@ -127,9 +127,9 @@ def already_parallel(function: str, facts: Facts) -> Lesson:
     """It keeps several CPUs busy by itself, and the loop is right."""
     return Lesson(
         "already parallel",
-        f"{function} keeps {facts.process_cpu / facts.cpu:.1f} CPUs busy by itself, as numerical libraries do. Running "
-        "several calls at once would only make them wait for each other, so they run one after another. Nothing needs "
-        "to be changed. To see what one thread per call would bring: alongside.compare.",
+        f"{function} keeps {facts.process_cpu / facts.wall:.1f} CPUs busy by itself, as numerical libraries do. "
+        "Running several calls at once would only make them wait for each other, so they run one after another. "
+        "Nothing needs to be changed. To see what one thread per call would bring: alongside.compare.",
     )
 
 

@@ -160,11 +160,13 @@ class AnyPilot:
 class Pilot(AnyPilot):
     """Decides, while a plain loop goes on, whether to go on in it.
 
-    It counts for itself what the loop spends (`see`), or reads it from a `Stopwatch` (`LoopPilot`).
+    It counts for itself what the loop spends (`see`), or reads it from a `Stopwatch` (`LoopPilot`). With a timeout the
+    loop is in a thread of its own, so that all that the process computes counts as its tasks'.
     """
 
     def _begin(self) -> None:
-        self._began = (perf_counter(), thread_time(), process_time(), run_delay())
+        self._computed = process_time if self._wishes.timeout else thread_time
+        self._began = (perf_counter(), self._computed(), process_time(), run_delay())
         self._next_look = PATIENCE
         self._watcher: Watcher | None = None
         self._prepared = False
@@ -238,7 +240,7 @@ class Pilot(AnyPilot):
     # ---------------------------------------------------------------------------------------------------- inside
 
     def _tally(self) -> Tally:
-        now = (perf_counter(), thread_time(), process_time(), run_delay())
+        now = (perf_counter(), self._computed(), process_time(), run_delay())
         wall, cpu, process_cpu, delayed = (one - began for one, began in zip(now, self._began, strict=True))
         seen, base = self._base.tasks_seen, self._base
         return Tally(
@@ -280,7 +282,7 @@ class Pilot(AnyPilot):
 
     def _listened(self) -> bool:
         if self._watcher is None:
-            self._watcher = Watcher()
+            self._watcher = Watcher(computed=self._computed if self._wishes.timeout else None)
         return self._watcher.held is not None or self._watcher.ended
 
     def _get_ahead(self, facts: Facts) -> None:

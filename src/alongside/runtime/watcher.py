@@ -72,6 +72,7 @@ class Watcher:
         since: Callable[[], float | None] | None = None,
         stuck: Callable[[], bool | None] | None = None,
         fn: Any = None,
+        computed: Callable[[], float] | None = None,
     ) -> None:
         self.samples: list[float] = []
         self.ended = False
@@ -81,8 +82,8 @@ class Watcher:
         self._of = identity_of(fn)
         self._before = _remembered.get(self._of)
         self._clock: Callable[[], float] = float  # nothing, until it runs
-        self.computed = cpu_clock()
-        """CPU seconds of the loop's thread; may be asked from any."""
+        self.computed = computed or cpu_clock()
+        """CPU seconds of the loop's thread, which is this one where nothing else is given; may be asked from any."""
         self._stopping = allocate_lock()
         self._stopping.acquire()
         self._over = allocate_lock()
