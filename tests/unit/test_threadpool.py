@@ -16,7 +16,7 @@ from alongside.core.model import Batch, Job
 from alongside.exceptions import TaskTimeout
 from alongside.workers.gathering import Gathering
 from alongside.workers.spans import Span
-from alongside.workers.threadpool import ThreadPool
+from alongside.workers.threadpool import Puller, ThreadPool
 
 PATIENCE = 30.0
 
@@ -115,6 +115,24 @@ def test_a_thread_that_finds_nothing_takes_over_without_anybody_looking(world: C
     w.pool.add(Batch(2, 1000, range(1000, 2000)))
     assert all_others.wait(PATIENCE), "half of what waits behind the first is taken over, and half of that, and so on"
     w.until(lambda: w.values == {n: n + 1000 for n in range(1000)})
+
+
+def test_a_thread_may_be_started_while_another_looks_whom_to_take_over_from(world: Callable[..., World]) -> None:
+    pool = world(abs, 4).pool
+    threads = [Puller(number, pool) for number in range(1, 4)]
+
+    class Starts(Span):
+        @property
+        def waiting(self) -> int:
+            pool._threads.setdefault(3, threads[2])
+            return 0
+
+    for thread in threads[:2]:
+        thread.span = Starts(1, 0, ())
+    pool._threads = dict(enumerate(threads[:2], 1))
+    assert pool.take(threads[0]) is None
+    assert 3 in pool._threads
+    pool._threads.clear()
 
 
 def test_what_has_come_is_fetched_before_still_more_threads_are_started(world: Callable[..., World]) -> None:

@@ -288,7 +288,7 @@ class ThreadPool:
 
     def _taken_over(self, thread: Puller) -> Span | None:
         """Half of what waits in the hands of the thread that has most of it, for one that finds nothing else."""
-        fullest = max(self._threads.values(), key=lambda one: one.span.waiting)
+        fullest = max(list(self._threads.values()), key=lambda one: one.span.waiting)
         half = fullest.span.shed(min((fullest.span.waiting + 1) // 2, thread.may_take))
         count = half.end - half.first
         fullest.may_take += count
