@@ -359,3 +359,23 @@ def test_a_look_goes_by_what_has_come_since_the_last_one(monkeypatch: pytest.Mon
 
     whole, newest = asyncio.run(main())
     assert (whole.kept, newest.kept) == pytest.approx((2.0 / 110, 0.1))
+
+
+def test_nothing_is_decided_while_few_have_ended_of_those_that_were_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = {"at": 0.0}
+
+    async def main() -> list[bool]:
+        pilot = coroutine_pilot()
+        monkeypatch.setattr(pilot_async, "run_delay", lambda: 0.0)
+        for clock in ("monotonic", "thread_time"):
+            monkeypatch.setattr(pilot_async, clock, lambda: now["at"])
+        pilot.consider()
+        now["at"], pilot.under_way = 1.0, lambda: 40
+        looked = []
+        for pilot._seen in (9, 10):
+            pilot.consider()
+            looked.append(pilot.weighed is not None)
+        pilot.close()
+        return looked
+
+    assert asyncio.run(main()) == [False, True]

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 FIRST_LOOK = 0.03
 """Seconds of a run before anything but one loop is thought of."""
 
-FEW = 2
-"""Tasks that have to be done by then: a single one that is slow says little about the others."""
+FEW, EARLY = 2, 0.25
+"""Tasks that have to be done by then: a single one that is slow says little about the others. And how many for each
+that is under way: of what those compute it is not known how much is still to come."""
 
 HALF = 0.5
 """How much of a coroutine its beginning counts for, and its end: a thousand may be begun before the first one ends."""
@@ -74,7 +75,8 @@ class CoroutinePilot(AnyPilot):
         if self._watch is None:
             self._watch = LoopWatch()
             self._start = self._mark = self._now()
-        if not self._is_time(monotonic() - self._start.at >= self._next_look and self._seen >= FEW):
+        enough = self._seen >= max(FEW, EARLY * self.under_way())
+        if not self._is_time(enough and monotonic() - self._start.at >= self._next_look):
             return None
         facts = self.facts(self._mark)
         if facts.left * facts.kept < WORTH or facts.cpus < 2:
