@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 def pilot(opening: Opening) -> LoopPilot:
     """Who weighs the facts of this loop."""
-    cpus = base_facts(machine.cpu_count())
-    return LoopPilot(candidates, cpus, opening.fn, opening.watch, opening.get_ahead, coming)
+    base = base_facts(machine.cpu_count())
+    return LoopPilot(candidates, base, opening.fn, opening.watch, opening.get_ahead, coming)
 
 
 def at_once(opening: Opening) -> Plan | None:

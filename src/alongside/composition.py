@@ -28,7 +28,7 @@ from alongside.runtime.callables import is_coroutine_function
 from alongside.runtime.driver import Driver
 from alongside.runtime.fitting import free_memory, room
 from alongside.runtime.interrupts import shielded
-from alongside.runtime.known import Ledger, keep, keep_of_loop, recall
+from alongside.runtime.known import Ledger, keep_of_loop, recall
 from alongside.runtime.loop import name_task
 from alongside.runtime.pilot import Pilot, first_plan, pilot_of_coroutines
 from alongside.runtime.review import Review, cpu_clock
@@ -191,15 +191,9 @@ class Composition:
         if self.ledger is not None and self.review is not None and not self.at_home:
             self.ledger.conclude(self.job.fn, self.review.facts)
         elif self.pilot is not None and not self._endless:
-            self._learn_of_pilot()
-
-    def _learn_of_pilot(self) -> None:
-        if self.job.coroutine:
             facts = self.pilot.learned()
             if facts is not None:
-                keep(self.job.fn, facts)
-        elif self.at_home and self.pilot.weighed is not None:
-            keep_of_loop(self.job.fn, self.pilot.facts())
+                keep_of_loop(self.job.fn, facts)
 
     def _under_way(self) -> int:
         return getattr(self.driver.backend, "under_way", 0)

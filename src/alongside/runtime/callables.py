@@ -30,7 +30,7 @@ def is_coroutine_function(fn: Any) -> bool:
 
 
 def _flags(fn: Any) -> int | None:
-    flags = _part(_part(_part(fn, "__func__") or fn, "__code__"), "co_flags")
+    flags = _part(_codelike(fn), "co_flags")
     return flags if type(flags) is int else None
 
 
@@ -59,8 +59,13 @@ def may_take_long(fn: Any) -> bool:
     return code is None or bool(code.co_names or code.co_freevars) or len(code.co_code) > BRIEF
 
 
+def _codelike(fn: Any) -> Any:
+    """What it has in the place of its code, be it a function or a method."""
+    return _part(_part(fn, "__func__") or fn, "__code__")
+
+
 def _code(fn: Any) -> Any:
-    code = _part(_part(fn, "__func__") or fn, "__code__")
+    code = _codelike(fn)
     return code if isinstance(code, _CODE) else None
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 
+from alongside.runtime.loop import gil_enabled
 from alongside.runtime.machine import CPU_COUNT_VARIABLE, cpu_count, cpu_quota, memory, schedulable_cpus
 
 EXTRAS = ("uvloop", "numpy", "plotly", "jinja2", "joblib")
@@ -72,12 +72,6 @@ def is_free_threaded() -> bool:
     import sysconfig
 
     return bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
-
-
-def gil_enabled() -> bool:
-    """Whether the global interpreter lock is in force now."""
-    ask: Callable[[], bool] = getattr(sys, "_is_gil_enabled", lambda: True)
-    return ask()
 
 
 def has_interpreters() -> bool:

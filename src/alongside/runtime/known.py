@@ -36,7 +36,7 @@ def keep(fn: Any, facts: Facts) -> None:
 
 
 def keep_of_loop(fn: Any, facts: Facts) -> None:
-    """Remember what a plain loop has shown. It tells nothing of the GIL where that was known already."""
+    """Remember what a plain loop, or one event loop, has shown. Of the GIL that may be nothing, where it was known."""
     before = recall(fn)
     if facts.gil_held is None and before is not None:
         facts = facts._replace(gil_held=before.gil_held)

@@ -202,7 +202,7 @@ class Stopwatch:
 
     @staticmethod
     def _shareable(items: Sequence[Any]) -> Iterator[Any]:
-        return iter(items) if _gil_enabled() else _Shared(items)
+        return iter(items) if gil_enabled() else _Shared(items)
 
     def _size(self) -> int:
         if not self.done:
@@ -226,7 +226,8 @@ class _Shared:
             return next(self._items)
 
 
-_gil_enabled = getattr(sys, "_is_gil_enabled", lambda: True)
+gil_enabled: Callable[[], bool] = getattr(sys, "_is_gil_enabled", lambda: True)
+"""Whether the global interpreter lock is in force now."""
 
 
 def name_task(error: BaseException, index: int, item: object, attempts: int = 1) -> BaseException:

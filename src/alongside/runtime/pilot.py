@@ -102,11 +102,24 @@ class AnyPilot:
         """Whether to look: not while workers are awaited, and at once when they are there."""
         return not self.awaiting if self.awaited else otherwise
 
+    def learned(self) -> Facts | None:
+        """What the next run of the function may begin with, as far as this one stayed where it began."""
+        return None if self.weighed is None else self.facts()
+
+    def facts(self) -> Facts:
+        """What is known now."""
+        raise NotImplementedError
+
     def see(self, delivery: Delivery) -> None:
         """Count what has come, and keep one item and its result to weigh."""
         self._seen += len(delivery) if isinstance(delivery, Block) else 1
         if self._sample is None and isinstance(delivery, Block):
             self._sample = delivery.items[0], delivery.values[0]
+
+    def _weigh_next(self, peek: Callable[[], Sequence[Any]]) -> None:
+        """Have the next item weighed, of which there is no result yet."""
+        items = peek()
+        self._sample = (items[0], None) if items else None
 
     def weigh(self, facts: Facts) -> Facts:
         """The facts with what a task weighs, if there is one to weigh."""
@@ -165,7 +178,8 @@ class Pilot(AnyPilot):
     """
 
     def _begin(self) -> None:
-        self._computed = process_time if self._wishes.timeout else thread_time
+        self._elsewhere = process_time if self._wishes.timeout else None
+        self._computed = self._elsewhere or thread_time
         self._began = (perf_counter(), self._computed(), process_time(), run_delay())
         self._next_look = PATIENCE
         self._watcher: Watcher | None = None
@@ -191,8 +205,7 @@ class Pilot(AnyPilot):
         if left is None or known.wall < STRAIGHT or left * known.wall < WORTHWHILE:
             return None
         self._known = known
-        items = peek()
-        self._sample = (items[0], None) if items else None
+        self._weigh_next(peek)
         plan = self._chosen(self.facts())
         if not self._candidates[plan.backend].in_caller:
             return plan
@@ -282,7 +295,7 @@ class Pilot(AnyPilot):
 
     def _listened(self) -> bool:
         if self._watcher is None:
-            self._watcher = Watcher(computed=self._computed if self._wishes.timeout else None)
+            self._watcher = Watcher(computed=self._elsewhere)
         return self._watcher.held is not None or self._watcher.ended
 
     def _get_ahead(self, facts: Facts) -> None:

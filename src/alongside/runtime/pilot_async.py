@@ -92,8 +92,7 @@ class CoroutinePilot(AnyPilot):
         left = self._left(0)
         if left is None or left * known.kept < WORTH or self._base.cpus < 2:
             return None
-        items = peek()
-        self._sample = (items[0], None) if items else None
+        self._weigh_next(peek)
         base = self._base
         plan = self._chosen(known._replace(tasks_left=left, cpus=base.cpus, in_worker=base.in_worker))
         return None if self._candidates[plan.backend].in_event_loop else plan._replace(reasons=(*plan.reasons, KNOWN))

@@ -43,13 +43,10 @@ class LoopPilot(Pilot):
         """The plan to move to, if the facts say so. `waits`: the loop was seen to wait, so that it did not want what
         the watcher computed meanwhile."""
         self._watcher, self._waits = watcher, waits
-        self._sample = self._watch.sample or self._next_item()
+        self._sample = self._watch.sample
+        if self._sample is None and self._watch.relieved:  # the loop is stuck in its first task
+            self._weigh_next(self._watch.source.peek)
         return self._better(self.facts())
-
-    def _next_item(self) -> tuple[Any, Any] | None:
-        """While the loop is stuck in its first task: an item that can be weighed, with no result yet."""
-        items = self._watch.source.peek() if self._watch.relieved else []
-        return (items[0], None) if items else None
 
     def _left(self, seen: int) -> int | None:
         return self._watch.source.left(seen)
