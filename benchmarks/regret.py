@@ -4,6 +4,8 @@ Owns: the rounds (every way of every workload in an interpreter of its own, in t
 Must never: time anything itself, or forget a way that failed.
 
 Can be run in pieces: what `--json FILE` already holds of other workloads is kept, and the table is made of all of it.
+`--times N` gives every workload N times its items: most of them last less than half a second otherwise, which is where
+starting anything weighs most.
 """
 
 from __future__ import annotations
@@ -37,7 +39,9 @@ HOPELESS = 2.5
 
 def main(arguments: list[str]) -> int:
     """Run the workloads asked for and print the table."""
-    options = commandline.parser("regret", __doc__, ROWS).parse_args(arguments)
+    parser = commandline.parser("regret", __doc__, ROWS)
+    parser.add_argument("--times", type=int, default=1, metavar="N", help="N times the items, in the same order")
+    options = parser.parse_args(arguments)
     about, kept = machine.line(), _kept(options.json)
     _compile()
     print(about, flush=True)
@@ -61,7 +65,7 @@ def measure(name: str, options: argparse.Namespace) -> Told:
                 if way not in told.excluded and not hopeless(told, way):
                     _measure_way(told, workload, way, folder, options)
             if not options.quick or number == 0:
-                _count(told, folder)
+                _count(told, folder, options)
             say(f"  {name}: round {number + 1}")
     return told
 
@@ -76,7 +80,8 @@ def hopeless(told: Told, way: str) -> bool:
 
 def _measure_way(told: Told, workload: Workload, way: str, folder: str, options: argparse.Namespace) -> None:
     try:
-        found = _child(told.row, way, folder, str(1 if options.quick else workload.warm))
+        warm = 1 if options.quick else workload.warm
+        found = _child(told.row, way, folder, str(warm), str(options.times))
     except Exception as failure:
         told.excluded[way] = why(failure)
         told.first.pop(way, None)
@@ -98,9 +103,9 @@ def _compare(told: Told, way: str, found: dict[str, Any]) -> None:
         del told.first[way], told.warm[way]
 
 
-def _count(told: Told, folder: str) -> None:
+def _count(told: Told, folder: str, options: argparse.Namespace) -> None:
     try:
-        told.plans.append(_child(told.row, "--count", folder))
+        told.plans.append(_child(told.row, "--count", folder, "0", str(options.times)))
     except Exception as failure:
         told.excluded["the count"] = why(failure)
 

@@ -1,4 +1,4 @@
-"""One way of doing one workload, in an interpreter of its own: `python -m benchmarks.regret_child ROW WAY FOLDER WARM`.
+"""One way of doing one workload, in an interpreter of its own: `regret_child ROW WAY FOLDER WARM TIMES`.
 
 Owns: the clock of one run. Must never: know the other ways, or import a tool before the clock runs.
 
@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks import regret_work
 from benchmarks.regret_rows import ROWS
-from benchmarks.regret_ways import WAYS
+from benchmarks.regret_ways import WAYS, Case
 
 
 class Stamps:
@@ -38,10 +38,9 @@ class Stamps:
         print(json.dumps(self.told), flush=True)
 
 
-def main(row: str, way: str, folder: str, warm: int) -> None:
+def main(case: Case, way: str, warm: int) -> None:
     """Time one way: the first call with everything around it, and `warm` more."""
     stamps = Stamps()
-    case = ROWS[row].case(Path(folder))
     gc.collect()
     began = time.perf_counter()
     with WAYS[way](case) as call:
@@ -62,11 +61,10 @@ def _timed(call: Any) -> float:
     return time.perf_counter() - began
 
 
-def count(row: str, folder: str) -> None:
+def count(case: Case, folder: str) -> None:
     """Have `auto` run the workload twice, cold and warm, with every execution counted in a file; tell the plan too."""
     import alongside
 
-    case = ROWS[row].case(Path(folder))
     tally = Path(folder, f"calls-{os.getpid()}")
     fn = regret_work.counted(case.fn, str(tally))
     answers = len(alongside.map(fn, case.items()))
@@ -98,7 +96,9 @@ def fingerprint(answer: list[Any]) -> str:
 
 
 if __name__ == "__main__":
-    if sys.argv[2] == "--count":
-        count(sys.argv[1], sys.argv[3])
+    row, way, folder, warm, times = sys.argv[1:]
+    case = ROWS[row].case(Path(folder)).times(int(times))
+    if way == "--count":
+        count(case, folder)
     else:
-        main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]))
+        main(case, way, int(warm))

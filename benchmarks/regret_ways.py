@@ -12,7 +12,7 @@ import asyncio
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 Call = Callable[[], list[Any]]
@@ -26,6 +26,15 @@ class Case:
     fn: Callable[[Any], Any]
     items: Callable[[], Any]
     constant: Any = None
+
+    def times(self, number: int) -> Case:
+        """The same with each item `number` times over, in its place, so that what comes early still comes early."""
+        if number == 1:
+            return self
+        items = list(self.items())
+        repeated = [item for item in items for _ in range(number)]
+        lazy = isinstance(self.items(), Iterator)
+        return replace(self, items=lambda: iter(repeated) if lazy else repeated)
 
 
 Way = Callable[[Case], AbstractContextManager[Call]]
