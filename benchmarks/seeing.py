@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import alongside
-from alongside import compose
+from alongside.compose import ordinary
 from alongside.observe.progress import Progress
 from alongside.observe.timeline import Timeline
 from benchmarks import seeing_page
@@ -53,7 +53,7 @@ def streamed(backend: str, watched: bool) -> float:
     """Seconds of the same through the engine, with and without a timeline."""
     began = time.perf_counter()
     options = {"backend": backend, "max_workers": 2}
-    for _ in compose.stream(tiny, (range(TASKS),), options, True, watched=watched):
+    for _ in ordinary.stream(tiny, (range(TASKS),), options, True, watched=watched):
         pass
     return time.perf_counter() - began
 

@@ -39,9 +39,9 @@ def map(fn: Callable[..., Any], *iterables: Iterable[Any], **options: Any) -> li
     if options or not _is_plain(fn):
         if options.get("backend") == "processes":
             _get_ahead(fn, 0)
-        from alongside import compose
+        from alongside.compose import ordinary
 
-        return compose.values(fn, iterables, options)
+        return ordinary.values(fn, iterables, options)
     results: list[Any] = []
     opening = Opening(fn, iterables, _pilot, _engage, _get_all_ahead, _stays, _at_once, _learn, eager=True)
     try:
@@ -52,9 +52,9 @@ def map(fn: Callable[..., Any], *iterables: Iterable[Any], **options: Any) -> li
     finally:
         opening.close()
     if results and hasattr(results[0], "__await__"):  # `lambda url: fetch(url)`, where fetch is async
-        from alongside import compose
+        from alongside.compose import ordinary
 
-        return compose.awaited(results)
+        return ordinary.awaited(results)
     return results
 
 
@@ -70,9 +70,9 @@ def imap(fn: Callable[..., Any], *iterables: Iterable[Any], ordered: bool = True
     3
     """
     if options or not ordered or not _is_plain(fn):
-        from alongside import compose
+        from alongside.compose import ordinary
 
-        return compose.stream(fn, iterables, options, ordered)
+        return ordinary.stream(fn, iterables, options, ordered)
     return _imap_auto(fn, iterables)
 
 
@@ -90,9 +90,9 @@ def run(fn: Callable[..., Any], *iterables: Iterable[Any], **options: Any) -> Ru
     >>> alongside.run(int, ["1", "x"]).failures[0].item
     'x'
     """
-    from alongside import compose
+    from alongside.compose import ordinary
 
-    return compose.run(fn, iterables, options)
+    return ordinary.run(fn, iterables, options)
 
 
 def gather(*thunks: Callable[[], Any], **options: Any) -> tuple[Any, ...]:
@@ -102,9 +102,9 @@ def gather(*thunks: Callable[[], Any], **options: Any) -> tuple[Any, ...]:
     >>> alongside.gather(lambda: 1 + 1, lambda: "a" * 3)
     (2, 'aaa')
     """
-    from alongside import compose
+    from alongside.compose import ordinary
 
-    return compose.gather(thunks, options)
+    return ordinary.gather(thunks, options)
 
 
 async def amap(fn: Callable[..., Any], *iterables: Any, **options: Any) -> list[Any]:
@@ -113,9 +113,9 @@ async def amap(fn: Callable[..., Any], *iterables: Any, **options: Any) -> list[
     Coroutines run in the running event loop; an ordinary function runs beside it, so that the loop is never blocked.
     A thread cannot be ended: one that is still in the function half a second after the cancelling is let go.
     """
-    from alongside import compose_async
+    from alongside.compose import asynchronous
 
-    return await compose_async.values(fn, iterables, options)
+    return await asynchronous.values(fn, iterables, options)
 
 
 def aimap(fn: Callable[..., Any], *iterables: Any, ordered: bool = True, **options: Any) -> AsyncIterator[Any]:
@@ -124,9 +124,9 @@ def aimap(fn: Callable[..., Any], *iterables: Any, ordered: bool = True, **optio
     An async generator is only closed for certain when it is exhausted or its `aclose` is awaited:
     `async with contextlib.aclosing(alongside.aimap(...)) as results:` makes that certain.
     """
-    from alongside import compose_async
+    from alongside.compose import asynchronous
 
-    return compose_async.stream(fn, iterables, options, ordered)
+    return asynchronous.stream(fn, iterables, options, ordered)
 
 
 def advise(fn: Callable[..., Any], *iterables: Iterable[Any], **options: Any) -> Advice:
@@ -135,9 +135,9 @@ def advise(fn: Callable[..., Any], *iterables: Iterable[Any], **options: Any) ->
     Runs the first items, in a plain loop, until enough is known (a fraction of a second, or one item where a call takes
     longer); takes no more of the input than that.
     """
-    from alongside import compose_advice
+    from alongside.compose import advice
 
-    return compose_advice.advise(fn, iterables, options)
+    return advice.advise(fn, iterables, options)
 
 
 def compare(
@@ -161,9 +161,9 @@ def compare(
     >>> print([row.backend for row in alongside.compare(abs, [-1, -2], backends=["threads"]).rows])
     ['serial', 'threads']
     """
-    from alongside import compose_compare
+    from alongside.compose import compare as comparing
 
-    return compose_compare.compare(fn, iterables, backends, sample, options)
+    return comparing.compare(fn, iterables, backends, sample, options)
 
 
 def cpu_count() -> int:
@@ -197,38 +197,38 @@ def _is_plain(fn: object) -> bool:
 
 
 def _pilot(opening: Opening) -> Any:
-    from alongside import compose_look
+    from alongside.compose import look
 
-    return compose_look.pilot(opening)
+    return look.pilot(opening)
 
 
 def _at_once(opening: Opening) -> Any:
     if "alongside.runtime.known" not in modules:  # then nothing is
         return None
-    from alongside import compose_look
+    from alongside.compose import look
 
-    return compose_look.at_once(opening)
+    return look.at_once(opening)
 
 
 def _engage(opening: Opening, plan: Any) -> Any:
-    from alongside import compose_auto
+    from alongside.compose import auto
 
-    return compose_auto.engage(opening, plan)
+    return auto.engage(opening, plan)
 
 
 def _engage_lazily(opening: Opening, plan: Any) -> Any:
-    from alongside import compose_auto
+    from alongside.compose import auto
 
-    return compose_auto.engage_lazily(opening, plan)
+    return auto.engage_lazily(opening, plan)
 
 
 def _stays(fn: Callable[..., Any], facts: Any) -> None:
-    from alongside import compose_look
+    from alongside.compose import look
 
-    compose_look.stays(fn, facts)
+    look.stays(fn, facts)
 
 
 def _learn(opening: Opening) -> None:
-    from alongside import compose_look
+    from alongside.compose import look
 
-    compose_look.learn(opening)
+    look.learn(opening)

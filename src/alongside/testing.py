@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from alongside import backends, compose
+from alongside import backends
+from alongside.compose import ordinary
 from alongside.core.events import Crew, Event, Finished, Lost
 from alongside.core.model import Batch, Death, Fault, Job, Part, Running
 from alongside.core.ports import Capabilities
@@ -211,4 +212,4 @@ def rehearse(
 
     Rehearsed.script, Rehearsed.clock = script, clock or FakeClock()
     with backends.registered(FakeBackend.name, Rehearsed):
-        return compose.run(fn, iterables, {**options, "backend": FakeBackend.name}, clock=Rehearsed.clock)
+        return ordinary.run(fn, iterables, {**options, "backend": FakeBackend.name}, clock=Rehearsed.clock)

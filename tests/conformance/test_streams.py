@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import alongside
-from alongside.composition import Composition
+from alongside.compose.composition import Composition
 from alongside.core.options import Options
 from alongside.core.policy import LAZY_WINDOW
 from alongside.runtime.results import Values

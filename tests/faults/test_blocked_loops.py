@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import alongside
-from alongside import composition
+from alongside.compose import composition
 from alongside.core import events as ev
 from alongside.observe import watchers
 from alongside.runtime.driver import Driver

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 import alongside
-from alongside.compose_plan import candidates
+from alongside.compose import candidates
 from alongside.core.choose import Facts, Plan, Wishes, choose, span
 from alongside.core.whatif import not_for_this, prospects
 from alongside.observe.advice import Advice

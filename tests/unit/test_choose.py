@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alongside.compose_plan import candidates
+from alongside.compose import candidates
 from alongside.core.choose import Facts, Wishes, choose, predict, span
 
 HERE = candidates()

@@ -17,7 +17,7 @@ import pytest
 import alongside
 from alongside import OptionError, backends
 from alongside.backends.serial import SerialBackend
-from alongside.compose_compare import _Items
+from alongside.compose.compare import _Items
 from alongside.observe.comparison import Comparison, Row
 from alongside.runtime.meter import Meter
 

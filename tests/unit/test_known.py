@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import alongside
-from alongside import compose_look, compose_plan
-from alongside.compose_plan import candidates
+from alongside import compose
+from alongside.compose import candidates, look
 from alongside.core import events as ev
 from alongside.core.choose import Facts, Wishes, choose
 from alongside.core.known import Phase, learned
@@ -191,7 +191,7 @@ def test_workers_that_are_not_there_are_started_and_the_loop_goes_on() -> None:
     asked: list[str] = []
     start, coming = lambda: asked.append("start"), lambda name: bool(asked) and name == "processes"
     pilot = Pilot(candidates, Wishes(), Facts(cpus=2), abs, 50, start, coming)
-    assert compose_plan.known_plan(pilot, COMPUTES, lambda: [1]) is None
+    assert compose.known_plan(pilot, COMPUTES, lambda: [1]) is None
     assert asked == ["start"]
     assert pilot.awaiting
 
@@ -232,19 +232,19 @@ async def nap(item: int) -> int:
 
 
 def test_coroutines_that_were_seen_to_compute_begin_on_several_loops() -> None:
-    plan = compose_plan.known_plan(coroutine_pilot(), KEEPS, lambda: [1])
+    plan = compose.known_plan(coroutine_pilot(), KEEPS, lambda: [1])
     assert plan is not None
     assert (plan.backend, plan.max_workers, plan.reasons[-1]) == ("processes", 2, KNOWN)
 
 
 def test_coroutines_that_were_seen_to_wait_begin_in_one_loop() -> None:
-    assert compose_plan.known_plan(coroutine_pilot(), KEEPS._replace(kept=0.0001), lambda: [1]) is None
+    assert compose.known_plan(coroutine_pilot(), KEEPS._replace(kept=0.0001), lambda: [1]) is None
 
 
 def test_coroutines_whose_workers_have_to_be_started_begin_in_one_loop() -> None:
     asked: list[bool] = []
     pilot = coroutine_pilot(lambda name: name == "processes", lambda: asked.append(True))
-    assert compose_plan.known_plan(pilot, KEEPS, lambda: [1]) is None
+    assert compose.known_plan(pilot, KEEPS, lambda: [1]) is None
     assert asked
     assert pilot.awaiting
 
@@ -252,7 +252,7 @@ def test_coroutines_whose_workers_have_to_be_started_begin_in_one_loop() -> None
 def test_what_is_known_of_coroutines_is_no_more_than_their_workers_can_have_computed() -> None:
     pilot = coroutine_pilot()
     assert pilot.learned() is None
-    assert compose_plan.known_plan(pilot, KEEPS, lambda: [1]) is not None
+    assert compose.known_plan(pilot, KEEPS, lambda: [1]) is not None
     facts, _, began, workers = pilot._moved or (KEEPS, 0, 0.0, 0)
     pilot._moved, pilot._seen = (facts, 0, began, workers), 10**9
     learnt = pilot.learned()
@@ -332,8 +332,8 @@ def test_where_a_loop_is_best_it_measures_afresh_and_makes_no_workers_on_a_guess
     asked: list[Any] = []
     known.keep(abs, COMPUTES)
     items = [(number for number in range(3))] * 50
-    at_once = compose_look.at_once
-    opening = Opening(abs, (items,), compose_look.pilot, lambda *_: None, asked.append, at_once=at_once)
+    at_once = look.at_once
+    opening = Opening(abs, (items,), look.pilot, lambda *_: None, asked.append, at_once=at_once)
     with pytest.raises(TypeError):
         opening.stretch([])
     assert opening.pilot is not None

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from alongside import backends, compose_plan
-from alongside.compose_plan import candidates
+from alongside import backends, compose
+from alongside.compose import candidates
 from alongside.core.choose import Facts, Plan, Wishes
 from alongside.runtime.loop import Spent, Stopwatch
 from alongside.runtime.pilot import MEANWHILE, Pilot, Tally
@@ -145,10 +145,10 @@ def test_what_was_prepared_and_is_not_wanted_ends_unless_it_is_there() -> None:
 def test_threads_that_are_chosen_let_go_of_processes_that_are_not_there_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     let_go: list[str] = []
     monkeypatch.setattr(backends.find("processes"), "let_go", lambda: let_go.append("processes"))
-    compose_plan.let_go("processes")
+    compose.let_go("processes")
     assert not let_go
-    compose_plan.let_go("threads")
-    compose_plan.let_go()
+    compose.let_go("threads")
+    compose.let_go()
     assert let_go == ["processes", "processes"]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from alongside.compose_plan import candidates
+from alongside.compose import candidates
 from alongside.core import events as ev
 from alongside.core.choose import Facts, Plan, Wishes, choose
 from alongside.core.model import Fault, Part

@@ -193,12 +193,12 @@ def _same_file(one: str, other: str) -> bool:
 def _run(job: Job, fn: Any, items: Iterable[Any], options: dict[str, Any], quiet: bool, pages: Pages) -> int:
     """Follow the run to its end; the exit code."""
     import alongside
-    from alongside import compose
+    from alongside.compose import ordinary
 
     job.items = Remembered(items) if job.ordered and not isinstance(items, list) else items
     results: Any = None
     try:
-        results = compose.stream(fn, (job.items,), {"on_error": "return", **options}, job.ordered, watched=bool(pages))
+        results = ordinary.stream(fn, (job.items,), {"on_error": "return", **options}, job.ordered, watched=bool(pages))
         code = _follow(job, results)
     except ReaderGone:
         code, quiet = SUCCEEDED, True

@@ -16,7 +16,7 @@ from concurrent.futures import Executor as StandardExecutor
 from itertools import islice
 from typing import Any
 
-from alongside import compose
+from alongside.compose import ordinary
 from alongside.faces.future import Future
 from alongside.faces.sendable import Sendable
 from alongside.runtime import forks, machine
@@ -46,7 +46,7 @@ class Executor(StandardExecutor):
 
     def __init__(self, backend: str = "auto", max_workers: int | None = None, **options: Any) -> None:
         given = {"backend": "processes" if backend == "auto" else backend, "max_workers": max_workers, **options}
-        self._options = compose.checked(call, {"on_error": "return", **given})
+        self._options = ordinary.checked(call, {"on_error": "return", **given})
         self._given = given
         self._max_workers = machine.cpu_count() if max_workers is None else max_workers  # Dask asks for it
         self._lock = threading.Lock()
@@ -54,7 +54,7 @@ class Executor(StandardExecutor):
         self._closed = False
         self._broken: BaseException | None = None
         self._service: Service | None = None
-        self._here = not compose.needs_pickling(self._options.backend)
+        self._here = not ordinary.needs_pickling(self._options.backend)
         """Whether workers share memory with whoever submits."""
         self._sendable = Sendable(not self._here)
 
@@ -107,11 +107,11 @@ class Executor(StandardExecutor):
 
     def imap(self, fn: Callable[..., Any], *iterables: Iterable[Any], ordered: bool = True) -> Iterator[Any]:
         """As `alongside.imap`, with this executor's options."""
-        return compose.stream(fn, iterables, self._given, ordered)
+        return ordinary.stream(fn, iterables, self._given, ordered)
 
     def run(self, fn: Callable[..., Any], *iterables: Iterable[Any]) -> Run:
         """As `alongside.run`, with this executor's options."""
-        return compose.run(fn, iterables, self._given)
+        return ordinary.run(fn, iterables, self._given)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more calls; wait for those submitted, unless told not to."""
@@ -172,7 +172,7 @@ class Executor(StandardExecutor):
         source = Pushed(late=self._here)
         service = Service(source, _Ended(self))
         fn = call_async if self._options.backend == "asyncio" else call
-        compose.serve(fn, source, self._options, service, self._thread_names)
+        ordinary.serve(fn, source, self._options, service, self._thread_names)
         self._service = service
         _living.add(self)
         _under_way.add(service)

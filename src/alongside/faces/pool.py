@@ -14,7 +14,7 @@ from concurrent.futures import CancelledError
 from itertools import islice
 from typing import Any, Self
 
-from alongside import compose
+from alongside.compose import ordinary
 from alongside.faces.outcomes import AsyncResult, IMapIterator, IMapUnorderedIterator, MapResult
 from alongside.faces.sendable import Sendable
 from alongside.runtime import machine
@@ -78,12 +78,12 @@ class Pool:
             "tasks_per_worker": maxtasksperchild,
             **options,
         }
-        checked = compose.checked(call, {"on_error": "return", **given})
-        self._sendable = Sendable(compose.needs_pickling(checked.backend))
+        checked = ordinary.checked(call, {"on_error": "return", **given})
+        self._sendable = Sendable(ordinary.needs_pickling(checked.backend))
         source = Pushed()
         self._feeds = Feeds()
         self._service = Service(source, _ended)
-        compose.serve(call_async if backend == "asyncio" else call, source, checked, self._service)
+        ordinary.serve(call_async if backend == "asyncio" else call, source, checked, self._service)
         self._state = RUN
 
     # --------------------------------------------------------------------------------------------------- calls

@@ -247,7 +247,7 @@ class Opening:
     def _worth_loading(self, stuck: float, others: int) -> bool:
         """Whether it has lasted long enough for the engine to be thought of. Beside a task that waits it loads for
         nothing, if enough others are left."""
-        if "alongside.compose_look" in modules or "alongside.compose" in modules:
+        if "alongside.compose" in modules:
             return stuck >= LOADED
         many = MANY_LEFT if self._waits(stuck) else 2 * MANY_LEFT
         return stuck >= (LOADED if others * stuck > many else NOT_LOADED)

@@ -62,7 +62,7 @@ class Run:
         """The values, in the order of the input."""
         results: list[Any] = []
         for delivery in self._deliveries:
-            gather_values(results, delivery, self._on_error)
+            results.extend(values_of(delivery, self._on_error))
         return results
 
     @property
@@ -135,12 +135,11 @@ class Run:
         return f"<Run of {s.tasks} tasks: {ended}, {s.seconds:.3g} s on {self.plan.backend}>"
 
 
-def gather_values(into: list[Any], delivery: Delivery, on_error: OnError) -> None:
-    """Append what `map` returns for a delivery."""
+def values_of(delivery: Delivery, on_error: OnError) -> Sequence[Any]:
+    """What `map` and its kin give for a delivery: its values; for a failure itself, or nothing where it is skipped."""
     if isinstance(delivery, Block):
-        into.extend(delivery.values)
-    elif on_error == "return":
-        into.append(delivery)
+        return delivery.values
+    return (delivery,) if on_error == "return" else ()
 
 
 class Values:
@@ -157,4 +156,4 @@ class Values:
 
     def __call__(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
-            gather_values(self.values, delivery, self._on_error)
+            self.values.extend(values_of(delivery, self._on_error))

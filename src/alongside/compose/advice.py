@@ -7,11 +7,12 @@ observe/advice.py.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
-from alongside.compose import checked
-from alongside.compose_plan import candidates
+from alongside.compose import candidates, wishes_of
+from alongside.compose.composition import Fn
+from alongside.compose.ordinary import checked
 from alongside.core.choose import Facts, Plan, Wishes, choose
 from alongside.core.model import Block
 from alongside.core.whatif import not_for_this, prospects
@@ -25,7 +26,7 @@ from alongside.runtime.source import count, iterate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, TypeAlias
+    from typing import Any
 
 BUDGET = 0.25
 """Seconds spent on running items before the advice is given; a single item may take longer."""
@@ -36,13 +37,11 @@ STRETCH = 0.001
 LANES = 10
 """Coroutines tried side by side."""
 
-Fn: TypeAlias = "Callable[..., Any]"
-
 
 def advise(fn: Fn, iterables: tuple[Iterable[Any], ...], given: Mapping[str, Any]) -> Advice:
     """What `alongside.advise` returns."""
     options = checked(fn, given)
-    wishes = Wishes(options.max_workers, options.timeout is not None, options.memory_limit is not None)
+    wishes = wishes_of(options)
     items, star = iterate(iterables), len(iterables) > 1
     base = Facts(coroutine=is_coroutine_function(fn), cpus=machine.cpu_count(), tasks_left=count(iterables))
     if base.coroutine:

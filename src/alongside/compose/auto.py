@@ -1,13 +1,13 @@
-"""The composition root for what a plain loop leaves: how an automatic `map` or `imap` goes over to the engine.
+"""For what a plain loop leaves undone: how an automatic `map` or `imap` goes over to the engine.
 
 Owns the run that is put together after a loop, or beside one that is stuck in a long task. Must never decide when.
 """
 
 from __future__ import annotations
 
-from alongside.compose import lazily
-from alongside.compose_plan import let_go
-from alongside.composition import Composition
+from alongside.compose import let_go
+from alongside.compose.composition import Composition
+from alongside.compose.ordinary import lazily
 from alongside.core.choose import Plan, waits
 from alongside.core.events import Reserved
 from alongside.core.options import Options

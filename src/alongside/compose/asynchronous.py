@@ -1,4 +1,4 @@
-"""The composition root for async code: `amap` and `aimap`.
+"""The calls from async code, `amap` and `aimap`: how each becomes a run, and its results.
 
 Coroutines run in the caller's own event loop, without another thread. Anything else (an ordinary function, processes)
 is driven in a thread beside the loop, so that the loop is never blocked. Must never schedule or execute anything.
@@ -7,16 +7,16 @@ is driven in a thread beside the loop, so that the loop is never blocked. Must n
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from functools import partial
 
-from alongside.compose import checked
-from alongside.composition import Composition, Deliver, Fn
-from alongside.core.model import Block, Delivery
+from alongside.compose.composition import Composition, Deliver, Fn
+from alongside.compose.ordinary import checked
+from alongside.core.model import Delivery
 from alongside.core.options import Options
 from alongside.runtime.callables import is_coroutine_function
 from alongside.runtime.feeder import Feeder, is_async
-from alongside.runtime.results import Values
+from alongside.runtime.results import Values, values_of
 from alongside.runtime.source import Source
 from alongside.runtime.stream import Inbox, Stream
 from alongside.runtime.stream_async import stream_async
@@ -61,8 +61,9 @@ async def _stream(
         deliveries = _stream_beside(made, inbox, feeder)
     try:
         async for several in deliveries:
-            for value in _values(several, options):
-                yield value
+            for delivery in several:
+                for value in values_of(delivery, options.on_error):
+                    yield value
         made.conclude()
     finally:
         await deliveries.aclose()  # type: ignore[attr-defined]  # an async generator
@@ -82,14 +83,6 @@ def _compose(
 
 def _lives_in_loop(fn: Fn, options: Options) -> bool:
     return options.backend == "asyncio" or (options.backend == "auto" and is_coroutine_function(fn))
-
-
-def _values(deliveries: Sequence[Delivery], options: Options) -> Iterator[Any]:
-    for delivery in deliveries:
-        if isinstance(delivery, Block):
-            yield from delivery.values
-        elif options.on_error == "return":
-            yield delivery
 
 
 # ------------------------------------------------------------------------------------------------ beside the loop

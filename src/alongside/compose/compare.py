@@ -9,14 +9,15 @@ The backends take turns, one round after the other, so that what else the machin
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from math import gcd
 from statistics import median
 
 from alongside import backends
-from alongside.compose import checked, run
-from alongside.compose_plan import candidates
+from alongside.compose import candidates
+from alongside.compose.composition import Fn
+from alongside.compose.ordinary import checked, run
 from alongside.core.options import is_whole
 from alongside.core.ports import Capabilities
 from alongside.exceptions import OptionError
@@ -30,7 +31,7 @@ from alongside.runtime.source import count, iterate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, TypeAlias
+    from typing import Any
 
 LOOP = 0.5
 """Seconds that the plain loop should take on the sample, where the caller gave no number of items."""
@@ -40,8 +41,6 @@ MANY, LONGEST = 64, 3.0
 
 ROUNDS, CHEAP = 3, 3.0
 """Rounds altogether, as long as one of them takes less than so many seconds; otherwise one."""
-
-Fn: TypeAlias = "Callable[..., Any]"
 
 
 def compare(

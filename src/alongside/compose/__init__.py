@@ -1,6 +1,11 @@
-"""What the choice is made from: the backends that are here with what they cost, and what is known at first.
+"""The composition root: here the parts are put together, which know nothing of each other.
 
-Owns the candidates of a run, and the fitting of a plan to the memory there is. Must never choose.
+It takes several files, so that each call loads no more than it needs: `ordinary` and `asynchronous` are the calls from
+ordinary and from async code, `composition` is one run, `look` and `auto` are for the plain loop that a run begins as,
+`advice` and `compare` are the two calls of those names.
+
+This one has what all of them share. Owns the candidates of a run (the backends that are here, with what they cost), and
+the fitting of a plan to the memory there is. Must never choose.
 """
 
 from __future__ import annotations
@@ -9,7 +14,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 
 from alongside import backends
-from alongside.core.choose import Facts, Plan
+from alongside.core.choose import Facts, Plan, Wishes
 from alongside.core.ports import Capabilities
 from alongside.runtime import calibration
 from alongside.runtime.fitting import fitted_to_memory
@@ -19,6 +24,8 @@ from alongside.runtime.pilot import AnyPilot
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from alongside.core.options import Options
 
 
 def candidates() -> Mapping[str, Capabilities]:
@@ -63,6 +70,11 @@ def _here(name: str) -> Capabilities:
     if not backend.capabilities.needs_pickling:
         return backend.capabilities
     return calibration.here(name, backend.capabilities, calibration.ready(backend))
+
+
+def wishes_of(options: Options) -> Wishes:
+    """What of the options narrows the choice."""
+    return Wishes(options.max_workers, options.timeout is not None, options.memory_limit is not None)
 
 
 def base_facts(cpus: int) -> Facts:

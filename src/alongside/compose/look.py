@@ -1,11 +1,11 @@
-"""The composition root for a plain loop that may be too slow: who looks at it, and what is known of its function.
+"""For a plain loop that may be too slow: who looks at it, and what is known of its function.
 
 Owns which facts and candidates a look is given. Must never put a run together: a loop that stays one needs none.
 """
 
 from __future__ import annotations
 
-from alongside.compose_plan import base_facts, candidates, coming, known_plan, let_go
+from alongside.compose import base_facts, candidates, coming, known_plan, let_go
 from alongside.core.choose import Facts, Plan
 from alongside.runtime import machine
 from alongside.runtime.known import keep_of_loop, recall

@@ -1,7 +1,7 @@
 """One run, put together: coordinator, backend, driver, observers, and who looks out for a better backend.
 
 Owns the making of a run, and its moves from one backend to another. Must never schedule, measure or execute anything
-itself, nor know which public call the run is for (compose.py and its neighbours do).
+itself, nor know which public call the run is for (its neighbours do).
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from alongside import backends
-from alongside.compose_plan import base_facts, candidates, coming, fitted, known_plan, let_go, would_begin_again
-from alongside.core.choose import Plan, Wishes
+from alongside.compose import base_facts, candidates, coming, fitted, known_plan, let_go, wishes_of, would_begin_again
+from alongside.core.choose import Plan
 from alongside.core.coordinator import Coordinator
 from alongside.core.events import Finish
 from alongside.core.lanes import as_asked, with_loops
@@ -203,7 +203,7 @@ class Composition:
         if options.backend != "auto":
             return self._as_asked(), None
         facts = base_facts(self.job.cpus)._replace(coroutine=self.job.coroutine)
-        wishes = self._wishes()
+        wishes = wishes_of(options)
         plan = first_plan(facts, candidates(), wishes)
         self.at_home = not wishes.memory_limit
         if not self.at_home:
@@ -225,7 +225,7 @@ class Composition:
 
     def _second_thoughts(self, total: int | None, backend: Backend) -> list[Observer]:
         """Who looks whether it was right to leave the loop, and who remembers what is seen of the function."""
-        self.review = Review(candidates(), self._wishes(), base_facts(self.job.cpus), total)
+        self.review = Review(candidates(), wishes_of(self.options), base_facts(self.job.cpus), total)
         if self.pilot and not self.at_home:
             self.review.begin(self.pilot)
         if self._endless:
@@ -233,10 +233,6 @@ class Composition:
         self.ledger = Ledger()
         self.ledger.enter(backend)
         return [self.review, self.ledger]
-
-    def _wishes(self) -> Wishes:
-        options = self.options
-        return Wishes(options.max_workers, options.timeout is not None, options.memory_limit is not None)
 
     def _get_ahead(self) -> None:
         """Have the workers that may soon be wanted got ready while the loop goes on."""

@@ -1,4 +1,4 @@
-"""The composition root of `map`, `imap`, `run`, `gather`, and of executors: how a call becomes a run, and its results.
+"""The calls from ordinary code, `map`, `imap`, `run`, `gather`, and executors: how each becomes a run, and its results.
 
 Owns which composition a call needs, and what is given back of it. Loaded only when a run needs more than a plain loop.
 Must never schedule, measure or execute anything itself.
@@ -12,14 +12,14 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from functools import partial
 
 from alongside import backends
-from alongside.composition import Composition, Deliver, Fn
+from alongside.compose.composition import Composition, Deliver, Fn
 from alongside.core.model import Block, Delivery, size
 from alongside.core.options import Options
 from alongside.exceptions import OptionError
 from alongside.runtime.callables import is_coroutine_function
 from alongside.runtime.interrupts import shielded
 from alongside.runtime.lazy import Lazy
-from alongside.runtime.results import Run, Stats, Values
+from alongside.runtime.results import Run, Stats, Values, values_of
 from alongside.runtime.source import Source
 from alongside.runtime.stream import Inbox, Stream
 from alongside.workers.runner import ended
@@ -86,10 +86,7 @@ def _values_of(deliveries: Iterable[list[Delivery]], made: Composition, options:
     try:
         for several in deliveries:
             for delivery in several:
-                if isinstance(delivery, Block):
-                    yield from delivery.values
-                elif options.on_error == "return":
-                    yield delivery
+                yield from values_of(delivery, options.on_error)
         made.conclude()
     finally:
         made.close()
