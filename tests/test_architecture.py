@@ -41,6 +41,12 @@ def test_importing_alongside_loads_next_to_nothing() -> None:
     assert {name.partition(".")[0] for name in loaded} <= {"alongside", "__future__"}
 
 
+def test_a_brief_map_loads_nothing_but_its_loop() -> None:
+    loaded = loaded_by("import alongside; alongside.map(lambda number: number * number, [1, 2, 3])")
+    runtime = {f"alongside.runtime.{name}" for name in ("callables", "loop", "opening", "source")}
+    assert loaded <= {"alongside", "alongside.api", "alongside.clocks", "alongside.runtime", "__future__"} | runtime
+
+
 def test_a_small_map_loads_no_engine() -> None:
     loaded = loaded_by("import alongside; alongside.map(abs, range(10)); next(alongside.imap(abs, [1]))")
     assert not loaded & (DEPENDENCIES | {"asyncio", "multiprocessing", "concurrent.futures", "inspect", "logging"})

@@ -10,7 +10,6 @@ from __future__ import annotations
 from sys import modules
 
 from alongside.runtime.callables import is_coroutine_function
-from alongside.runtime.lazy import Lazy, Stretches
 from alongside.runtime.opening import Opening
 
 TYPE_CHECKING = False  # the real one costs the import of `typing`, which is longer than most short jobs
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from alongside.observe.advice import Advice
     from alongside.observe.comparison import Comparison
+    from alongside.runtime.lazy import Lazy
     from alongside.runtime.results import Run
 
 
@@ -77,6 +77,8 @@ def imap(fn: Callable[..., Any], *iterables: Iterable[Any], ordered: bool = True
 
 
 def _imap_auto(fn: Callable[..., Any], iterables: tuple[Iterable[Any], ...]) -> Lazy:
+    from alongside.runtime.lazy import Lazy, Stretches
+
     loop = Stretches(Opening(fn, iterables, _pilot, _engage_lazily, _get_all_ahead, _stays, _at_once, _learn))
     return Lazy(loop.values(), loop.plan)
 

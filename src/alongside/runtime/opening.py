@@ -14,13 +14,14 @@ from time import perf_counter
 from alongside.runtime.callables import may_take_long
 from alongside.runtime.loop import AHEAD, PATIENCE, Stopwatch
 from alongside.runtime.source import Source
-from alongside.runtime.watcher import Watcher, brisk
 
 TYPE_CHECKING = False  # the real one costs the import of `typing`, which is longer than most short jobs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import FrameType
     from typing import Any
+
+    from alongside.runtime.watcher import Watcher
 
 LOADED, NOT_LOADED = 0.004, 0.020
 """Seconds in one stretch from which another thread takes over, if the engine is loaded and if not: about what loading
@@ -100,7 +101,7 @@ class Opening:
             if plan is not None and self.watch.relieve():
                 return self._go(plan)
         if self.watcher is None and self._worth_watching():
-            self.watcher = Watcher(lambda: self.watch.since, self._relieve, self.fn)
+            self._watch_over()
         self.watch.stretch(into)
         if self.watch.wall >= PATIENCE and not self.watch.relieved:
             self.look_ahead()
@@ -112,6 +113,12 @@ class Opening:
             return self._move()
         finally:
             self._deciding.release()
+
+    def _watch_over(self) -> None:
+        """Have somebody look at the loop from beside it."""
+        from alongside.runtime.watcher import Watcher
+
+        self.watcher = Watcher(lambda: self.watch.since, self._relieve, self.fn)
 
     def _worth_watching(self) -> bool:
         """At once where the first call may be a long one and there are others; otherwise when the loop turns slow.
@@ -204,6 +211,8 @@ class Opening:
     def _relieve(self) -> bool | None:
         """Take over while the loop is stuck, if that is worth it; True when there is nothing to watch any more, None
         where that will be known in a moment."""
+        from alongside.runtime.watcher import brisk
+
         since = self.watch.since
         if self.pilot is not None and self.pilot.awaiting:
             return None

@@ -5,10 +5,7 @@ Owns the iterator. Must never take more than it is asked for: what is taken is l
 
 from __future__ import annotations
 
-import time
-from itertools import islice
-
-from alongside.exceptions import OptionError
+from time import monotonic
 
 TYPE_CHECKING = False  # the real one costs the import of `typing`, which is longer than most short jobs
 if TYPE_CHECKING:
@@ -89,8 +86,10 @@ class Source:
         return items, ended, error
 
     def _take(self, wanted: int) -> tuple[list[Any], bool, BaseException | None]:
+        from itertools import islice
+
         items: list[Any] = []
-        enough = time.monotonic() + PATIENCE
+        enough = monotonic() + PATIENCE
         step = 1
         try:
             while len(items) < wanted:
@@ -98,7 +97,7 @@ class Source:
                 items.extend(islice(self._iterator, goal - len(items)))
                 if len(items) < goal:
                     return items, True, None
-                if time.monotonic() > enough:
+                if monotonic() > enough:
                     break
                 step *= 4
         except Exception as error:
@@ -116,7 +115,7 @@ def _again(items: Iterable[Any], rest: Iterable[Any], error: BaseException | Non
 def iterate(iterables: tuple[Iterable[Any], ...]) -> Iterator[Any]:
     """One iterator over the inputs; raises `OptionError` for what cannot be iterated."""
     if not iterables:
-        raise OptionError("there is nothing to run over: give at least one iterable after the function.")
+        raise _wrong("there is nothing to run over: give at least one iterable after the function.")
     check_inputs(iterables)
     return iter(iterables[0]) if len(iterables) == 1 else zip(*iterables, strict=False)
 
@@ -125,12 +124,19 @@ def check_inputs(iterables: Iterable[Any]) -> None:
     """Raise `OptionError` for what cannot be iterated in ordinary code."""
     for place, iterable in enumerate(iterables, 1):
         if hasattr(iterable, "__aiter__") and not hasattr(iterable, "__iter__"):
-            raise OptionError(f"input {place} is an async iterable: use alongside.amap or alongside.aimap for it.")
+            raise _wrong(f"input {place} is an async iterable: use alongside.amap or alongside.aimap for it.")
         if not hasattr(iterable, "__iter__") and not hasattr(iterable, "__getitem__"):
-            raise OptionError(
+            raise _wrong(
                 f"input {place} is {iterable!r}, which cannot be iterated. Give a list, a generator, a range …; "
                 "for a single item write [item]."
             )
+
+
+def _wrong(what: str) -> Exception:
+    """Why only here: a loop that has nothing to complain of does without the errors' module."""
+    from alongside.exceptions import OptionError
+
+    return OptionError(what)
 
 
 def count(iterables: tuple[Any, ...]) -> int | None:
