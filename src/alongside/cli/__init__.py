@@ -1,4 +1,4 @@
-"""The command line: `alongside map`, `advise`, `doctor`, `guide`.
+"""The command line: `alongside map`, `report`, `advise`, `compare`, `doctor`, `guide`.
 
 Owns the entry point. Must stay as light as an empty module: workers import `alongside.cli.examples` through here, so
 typer and rich are loaded only when `main` is called. Must never hold logic of its own: commands read input, call the

@@ -54,27 +54,39 @@ beyond that is the time to be woken after a wait, and that passes for all who wa
 
 
 class Facts(NamedTuple):
-    """What was measured about a function and where it runs. Seconds and bytes, per task where not said otherwise.
-
-    `kept`: for how long a coroutine keeps its event loop from the others, computing or blocked.
-    """
+    """What was measured about a function and where it runs. Seconds and bytes, per task where not said otherwise."""
 
     tasks_seen: int = 0
+    """Tasks that were measured."""
     tasks_left: int | None = None
+    """Tasks still to do; None where the input does not tell its length."""
     wall: float = 0.0
+    """Seconds by the clock."""
     cpu: float = 0.0
+    """Seconds of CPU that the thread of the task has used."""
     process_cpu: float = 0.0
+    """Seconds of CPU that all threads of the process have used meanwhile."""
     delayed: float = 0.0
+    """Seconds in which its thread was ready to run and had no CPU, because of other programs."""
     gil_held: bool | None = None
+    """Whether it holds the GIL while it computes; None where that is not known."""
     lateness: float | None = None
+    """Seconds (median) by which another thread woke late beside it: what `gil_held` is told by."""
     item_bytes: int | None = None
     result_bytes: int | None = None
+    """How large an item and a result are when pickled; None where nothing was weighed."""
     pickle_seconds: float = 0.0
+    """Seconds to pickle and unpickle an item and its result."""
     unpicklable: str = ""
+    """Why the function, an item or a result cannot be pickled; empty where nothing is in the way."""
     coroutine: bool = False
+    """Whether the function is async."""
     kept: float = 0.0
+    """Seconds for which a coroutine keeps its event loop from the others, computing or blocking."""
     cpus: int = 1
+    """CPUs that this process may use."""
     in_worker: bool = False
+    """Whether this process is itself a worker."""
 
     @property
     def waiting(self) -> float:

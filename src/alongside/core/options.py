@@ -42,23 +42,41 @@ OnError: TypeAlias = "Literal['raise', 'return', 'skip']"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Every option of `map` and its kin; durations are seconds."""
+    """Every option of `map` and its kin. Durations are seconds, memory is bytes; README.md tells of each at length."""
 
     backend: str = "auto"
+    """Where the tasks run: "auto" measures and chooses; or "serial", "threads", "processes", "asyncio", or the name of
+    a backend that was registered."""
     max_workers: int | None = None
+    """Tasks at once, at the most, in all processes together. None: found by measurement."""
     timeout: float | None = None
+    """Seconds that one attempt at a task may take; it then fails with `TaskTimeout`."""
     retries: int = 0
+    """Further attempts at a task that has failed."""
     retry_on: RetryOn = Exception
+    """What is tried again: an exception class, a tuple of them, or a function of the exception."""
     backoff: Backoff | Callable[[int], float] = Backoff()
+    """Seconds before the next attempt: a `Backoff`, a number for its base, or a function of the attempt's number."""
     limit: Gate | Sequence[Gate] | None = None
+    """A `Limit`, or several: how many tasks run at once and start per second, in all or for each key."""
     on_error: OnError = "raise"
+    """What becomes of a task's failure: "raise" the earliest, "return" it in the task's place, or "skip" it."""
     progress: Any = False
+    """True for a bar on standard error; or an object with `update(n)`, as tqdm's are."""
     batch_size: int | None = None
+    """Tasks that are sent to a worker together. None adapts to a few milliseconds of work."""
     window: int | None = None
+    """Tasks that are taken from the input ahead of the results, at the most. None: 16,384 for `imap` and `aimap`, about
+    a million for `map` and `run`."""
     memory_limit: int | None = None
+    """Bytes that one worker process may hold; one that holds more is ended and replaced, and its task fails
+    with `MemoryLimitExceeded`."""
     tasks_per_worker: int | None = None
+    """Tasks after which a worker is replaced."""
     seed: int | None = None
+    """From this whole number and its index each task's random numbers follow, whichever worker runs it."""
     initializer: Callable[..., object] | None = None
+    """Called as `initializer(*initargs)` once in each worker, before its first task."""
     initargs: tuple[Any, ...] = ()
 
     @classmethod

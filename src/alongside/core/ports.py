@@ -17,30 +17,35 @@ if TYPE_CHECKING:
 
 
 class Capabilities(NamedTuple):
-    """What a backend can do, declared by it. The choice scores these and never a name.
-
-    `runs_coroutines_together`: one event loop for many of them; `loops_apart`: such a loop in each worker.
-
-    `grows_to`: where the user gives no number and tasks wait, how many run side by side is found, up to this many; it
-    must then be `Resizable`.
-
-    `start_seconds` and `task_seconds` are rough costs of a worker's start and of one task sent alone, used until this
-    machine's own have been measured.
-    """
+    """What a backend can do, declared by it. The choice scores these and never a name."""
 
     shares_memory: bool = True
+    """Tasks see the caller's objects themselves."""
     escapes_gil: bool = False
+    """Two tasks can run Python code at the same moment."""
     overlaps_waiting: bool = False
+    """While one task waits, another can go on."""
     killable: bool = False
+    """A worker can be ended whatever it is doing."""
     cancellable: bool = False
+    """A task can be ended where it next waits."""
     needs_pickling: bool = False
+    """The function, its items and its results are pickled."""
     runs_coroutines_together: bool = False
+    """There is one event loop, in which many coroutines run side by side."""
     loops_apart: bool = False
+    """Each worker has such an event loop of its own."""
     in_caller: bool = False
+    """Tasks run in the thread that calls `wait`."""
     in_event_loop: bool = False
+    """It lives in the event loop of its driver: an `AsyncBackend`."""
     grows_to: int = 0
+    """Where the user gives no number and tasks wait, how many run side by side is found, up to this many. It must then
+    be `Resizable`. 0: that is not looked for."""
     start_seconds: float = 0.0
+    """Seconds that a worker's start takes, roughly: used until it has been measured on this machine."""
     task_seconds: float = 0.0
+    """Seconds that it costs to have one task done that is sent alone, roughly."""
 
 
 class Backend(Protocol):
