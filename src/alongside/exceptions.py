@@ -137,7 +137,7 @@ class _WorkerLost(AlongsideError):
         item: object = None,
     ) -> None:
         ending = _ending(exit_code, signal)
-        running = f" while running {_task(index)} ({_short(item)})" if index is not None else " while it held no task"
+        running = f" while running {_task(index)} ({short(item)})" if index is not None else " while it held no task"
         super().__init__(
             f"worker {'process' if pid is None else pid} {ending}{running}. Likely cause: "
             f"{cause or _likely(exit_code, signal, index)}. {_remedy(index)}"
@@ -214,15 +214,27 @@ def _megabytes(size: int) -> str:
     return f"{size / 1e6:,.0f} MB"
 
 
-def _short(item: object) -> str:
+def short(item: object, limit: int = 80) -> str:
+    """`repr` of an item as a message can hold it: at most `limit` characters, made without a look at all of it.
+
+    A `repr` that raises must not hide the failure it belongs to: that it did is then what is shown.
+    """
     from reprlib import Repr
 
-    shortener = Repr()
-    shortener.maxstring = shortener.maxother = 80
+    brief = Repr()
+    brief.maxstring = brief.maxlong = limit
+    brief.maxlist = brief.maxtuple = brief.maxdict = brief.maxset = brief.maxfrozenset = brief.maxdeque = _SHOWN
+    brief.maxlevel = 3
+    brief.repr_instance = lambda x, level: repr(x)  # type: ignore[method-assign]  # its own hides what that raises
     try:
-        return shortener.repr(item)
-    except Exception:
-        return f"a {type(item).__name__}"
+        text = brief.repr(item)
+    except Exception as broken:
+        return f"<{type(item).__name__} whose repr raised {type(broken).__name__}>"
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+_SHOWN = 16
+"""Elements of a container that are shown."""
 
 
 def _ending(exit_code: int | None, signal: int | None) -> str:

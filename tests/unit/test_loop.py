@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from alongside.exceptions import OptionError
+from alongside.exceptions import OptionError, short
 from alongside.runtime.loop import Spent, Stopwatch, name_task
 from alongside.runtime.source import Source, count
 
@@ -74,7 +74,31 @@ def test_a_task_is_named_once_however_often_it_is_raised() -> None:
         name_task(error, 3, "x" * 200, attempts=2)
     (note,) = error.__notes__
     assert note.startswith("alongside: task 3 failed; its item is 'xxx")
-    assert note.endswith("…; attempt 2")
+    assert note.endswith("xxx'; attempt 2")
+    assert len(note) < 150
+
+
+def test_an_item_is_named_without_a_look_at_all_of_it() -> None:
+    shown = []
+
+    class Part:
+        def __repr__(self) -> str:
+            shown.append(self)
+            return "part"
+
+    assert short([Part() for _ in range(1000)]).startswith("[part, part,")
+    assert len(shown) < 20
+    assert short({"name": "x" * 10**6}).startswith("{'name': 'xxx")
+    assert len(short({"name": "x" * 10**6})) <= 80
+
+
+def test_an_item_that_cannot_be_shown_is_named_all_the_same() -> None:
+    class Broken:
+        def __repr__(self) -> str:
+            raise ValueError
+
+    assert short(Broken()) == "<Broken whose repr raised ValueError>"
+    assert short([Broken()]) == "<list whose repr raised ValueError>"
 
 
 # ------------------------------------------------------------------------------------------------------- the input

@@ -73,7 +73,7 @@ def test_nothing_of_the_users_becomes_markup(tmp_path: Path) -> None:
     assert not {"img", "iframe", "object", "link"} & set(seen.tags)
     assert seen.loads == ["#content"]
     assert seen.handlers == []
-    assert "&lt;Broken instance at" in page
+    assert "&lt;Broken whose repr raised" in page
     assert "{{ 7*7 }}" in page
 
 

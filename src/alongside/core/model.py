@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from alongside.exceptions import short
 from alongside.light import NamedTuple, dataclass
 
 TYPE_CHECKING = False
@@ -201,11 +202,3 @@ def first_index(delivery: Delivery) -> int:
 def size(delivery: Delivery) -> int:
     """How many tasks a delivery speaks for."""
     return len(delivery.values) if isinstance(delivery, Block) else 1
-
-
-def short(item: object, limit: int = 80) -> str:
-    try:
-        text = repr(item)
-    except Exception as error:  # a broken repr must not hide the failure it belongs to
-        text = f"<{type(item).__name__} whose repr raised {type(error).__name__}>"
-    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -6,9 +6,9 @@ does. Must never trust that text: who puts it into a page escapes it for that pa
 
 from __future__ import annotations
 
-import reprlib
 from html import escape
 
+from alongside.exceptions import short
 from alongside.light import dataclass
 
 TYPE_CHECKING = False
@@ -49,13 +49,8 @@ def told(failure: Failure) -> Told:
 
 
 def text_of(item: object) -> str:
-    """`repr` of an item, cut; an item whose `repr` raises must not hide the failure it belongs to."""
-    brief = reprlib.Repr()
-    brief.maxstring = brief.maxother = MOST_TEXT
-    try:
-        return clean(brief.repr(item))
-    except Exception as error:
-        return f"<{type(item).__name__} whose repr raised {type(error).__name__}>"
+    """An item as text: its `repr`, cut."""
+    return clean(short(item, MOST_TEXT))
 
 
 def clean(text: str, most: int = MOST_TEXT) -> str:

@@ -232,12 +232,10 @@ gil_enabled: Callable[[], bool] = getattr(sys, "_is_gil_enabled", lambda: True)
 
 def name_task(error: BaseException, index: int, item: object, attempts: int = 1) -> BaseException:
     """Add a note that names the task an exception belongs to; once, however often it is raised."""
-    try:
-        text = repr(item)
-    except Exception as broken:  # a broken repr must not hide the failure it belongs to
-        text = f"<{type(item).__name__} whose repr raised {type(broken).__name__}>"
-    text = text if len(text) <= 80 else text[:79] + "…"
-    note = f"alongside: task {index} failed; its item is {text}" + (f"; attempt {attempts}" if attempts > 1 else "")
+    from alongside.exceptions import short
+
+    tried = f"; attempt {attempts}" if attempts > 1 else ""
+    note = f"alongside: task {index} failed; its item is {short(item)}{tried}"
     if note not in getattr(error, "__notes__", ()):
         error.add_note(note)
     return error
