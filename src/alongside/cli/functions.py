@@ -19,6 +19,8 @@ from typing import Any
 
 import typer
 
+from alongside.cli.output import a
+
 FORMS = "FUNC is module:function (such as math:sqrt) or path.py:function (such as tools.py:clean)."
 
 
@@ -36,16 +38,12 @@ def load(spec: str) -> Callable[..., Any]:
     module = _load_file(place) if place.endswith(".py") else _load_module(place)
     found = _attribute(module, name, place)
     if not callable(found):
-        raise _bad(f"{spec!r} is {_a(type(found).__name__)}, which cannot be called. {FORMS}")
+        raise _bad(f"{spec!r} is {a(type(found).__name__)}, which cannot be called. {FORMS}")
     return found  # type: ignore[no-any-return]
 
 
 def _bad(message: str) -> typer.BadParameter:
     return typer.BadParameter(message, param_hint="FUNC")
-
-
-def _a(noun: str) -> str:
-    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
 
 
 def _with_colon(spec: str) -> str:

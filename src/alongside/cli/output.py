@@ -107,12 +107,13 @@ def to_json(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise NotJson(
-            f"the result, {_a(type(value).__name__)}, is not JSON ({error}): return a dict, list, text, number, "
+            f"the result, {a(type(value).__name__)}, is not JSON ({error}): return a dict, list, text, number, "
             "true, false or None, or write a file in the function and return its path"
         ) from error
 
 
-def _a(noun: str) -> str:
+def a(noun: str) -> str:
+    """The noun with its article."""
     return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
 
 

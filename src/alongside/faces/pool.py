@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any, Self
 
 from alongside.compose import ordinary
-from alongside.faces.outcomes import AsyncResult, IMapIterator, IMapUnorderedIterator, MapResult
+from alongside.faces.outcomes import AsyncResult, IMapIterator, IMapUnorderedIterator, MapResult, Told
 from alongside.faces.sendable import Sendable
 from alongside.runtime import machine
 from alongside.runtime.pushed import Awaited, Pushed, Stretch
@@ -23,9 +23,6 @@ from alongside.runtime.service import Service
 from alongside.workers.calls import Calls, call, call_async
 
 RUN, CLOSE, TERMINATE = "RUN", "CLOSE", "TERMINATE"
-
-Told = Callable[[Any], object] | None
-"""A callback: of the result, or of the exception."""
 
 AT_HAND = (list, tuple, range)
 """Inputs that cannot block or run the user's code while they are taken."""

@@ -9,14 +9,15 @@ around it, of its module, a default) has come to stand for something else: `FACT
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
-from types import BuiltinFunctionType, CodeType, FunctionType
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
 from alongside.exceptions import NotPicklable
 from alongside.transport import pickling
+from alongside.transport.names import names_in
 from alongside.workers.functions import LIGHT, Carried, veiled
 from alongside.workers.payload import ATOMS
 
@@ -122,10 +123,4 @@ def _variables(fn: FunctionType) -> Iterator[Any]:
             yield cell.cell_contents
         except ValueError:  # not bound yet
             yield None
-    yield from map(fn.__globals__.get, _names(fn.__code__))
-
-
-def _names(code: CodeType) -> Iterable[str]:
-    """The names that its code uses, and that of the functions inside it."""
-    inside = [name for part in code.co_consts if type(part) is CodeType for name in _names(part)]
-    return (*code.co_names, *inside) if inside else code.co_names
+    yield from map(fn.__globals__.get, names_in(fn.__code__))

@@ -14,6 +14,7 @@ from importlib import resources
 from typing import Any
 
 from alongside.core.choose import span
+from alongside.core.teaching import weight
 from alongside.observe.record import Record
 
 
@@ -39,7 +40,7 @@ def page(record: Record) -> str:
     made = figures(record)
     plotly, script = get_plotlyjs(), _file("report.js")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    environment.filters |= {"span": span, "megabytes": _megabytes, "tasks": _tasks}
+    environment.filters |= {"span": span, "weight": weight, "tasks": _tasks}
     template = environment.from_string(_file("report.html"))
     return template.render(
         record=record,
@@ -79,10 +80,6 @@ def _as_script_data(json: str) -> Any:
 
 def _file(name: str) -> str:
     return resources.files("alongside.observe").joinpath("page", name).read_text(encoding="utf-8")
-
-
-def _megabytes(size: float) -> str:
-    return f"{size / 1e6:,.0f} MB" if size < 10e9 else f"{size / 1e9:,.1f} GB"
 
 
 def _tasks(count: int) -> str:

@@ -46,7 +46,6 @@ class Review:
         wishes: Wishes,
         facts: Facts,
         total: int | None,
-        weigh: Callable[[Facts], Facts] = lambda facts: facts,
         clock: Callable[[], float] = perf_counter,
     ) -> None:
         self._candidates = candidates
@@ -55,7 +54,7 @@ class Review:
         self.facts = facts
         self.may_come_home = True
         self._full = False
-        self._weigh = weigh
+        self._weigh: Callable[[Facts], Facts] = lambda facts: facts
         self._clock = clock
         self._finished = self._seen = 0
         self._seconds = 0.0

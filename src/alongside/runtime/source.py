@@ -23,13 +23,11 @@ its numbers weigh nothing, and nobody has to make, pickle and unpickle them one 
 class Source:
     """The items of one run: of one iterable themselves, of several the tuples that `zip` makes."""
 
-    def __init__(self, iterables: tuple[Iterable[Any], ...], taken: int = 0, total: int | None = None) -> None:
+    def __init__(self, iterables: tuple[Iterable[Any], ...]) -> None:
         self._iterator = iterate(iterables)
         self._whole: Any = iterables[0] if len(iterables) == 1 and type(iterables[0]) in SLICED else None
         self._at = 0
-        self.total = total if total is not None else count(iterables)
-        if self.total is not None:
-            self.total -= taken
+        self.total = count(iterables)
         self._given = 0
         self.ahead = 0
         """Items that are known to come, of an input of unknown length."""

@@ -12,10 +12,11 @@ from functools import partial
 from itertools import chain
 from pickle import PickleBuffer
 from time import perf_counter
-from types import CodeType, FunctionType, MethodType, ModuleType
+from types import FunctionType, MethodType, ModuleType
 
 from alongside.light import NamedTuple
 from alongside.transport.modules import homeless
+from alongside.transport.names import names_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def _in_function(place: _Place, obj: FunctionType) -> Iterator[_Found]:
     owner = f"function {obj.__name__}"
     for name, cell in zip(obj.__code__.co_freevars, obj.__closure__ or (), strict=False):
         yield from ((_Place(name, "closure variable", owner), value) for value in _contents(cell))
-    names = _global_names(obj.__code__)
+    names = dict.fromkeys(names_in(obj.__code__))
     yield from ((_Place(n, "global variable", owner), obj.__globals__[n]) for n in names if n in obj.__globals__)
     defaults = chain(obj.__defaults__ or (), (obj.__kwdefaults__ or {}).values())
     yield from ((_Place(_short(value), "default argument", owner), value) for value in defaults)
@@ -167,14 +168,6 @@ def _contents(cell: Any) -> tuple[object, ...]:
         return (cell.cell_contents,)
     except ValueError:  # not filled yet
         return ()
-
-
-def _global_names(code: CodeType) -> dict[str, None]:
-    names = dict.fromkeys(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            names |= _global_names(constant)
-    return names
 
 
 def _in_class(place: _Place, obj: type) -> Iterator[_Found]:

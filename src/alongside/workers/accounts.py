@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 import time
 
+from alongside.clocks import delay_in
+
 
 def seconds_of(pid: int) -> tuple[float, float]:
     """Seconds in which a process has computed, and in which (its main thread) would have with a CPU of its own."""
-    return _cpu_clock(pid), _run_delay(f"/proc/{pid}/schedstat")
+    return _cpu_clock(pid), delay_in(f"/proc/{pid}/schedstat")
 
 
 def own_seconds() -> tuple[float, float]:
@@ -20,7 +22,7 @@ def own_seconds() -> tuple[float, float]:
         threads = os.listdir("/proc/self/task")
     except OSError:
         threads = []
-    return time.process_time(), sum(_run_delay(f"/proc/self/task/{thread}/schedstat") for thread in threads)
+    return time.process_time(), sum(delay_in(f"/proc/self/task/{thread}/schedstat") for thread in threads)
 
 
 def _cpu_clock(pid: int) -> float:
@@ -28,12 +30,4 @@ def _cpu_clock(pid: int) -> float:
     try:
         return time.clock_gettime((~pid << 3) | 2) if pid > 0 else 0.0
     except (OSError, AttributeError, OverflowError):
-        return 0.0
-
-
-def _run_delay(path: str) -> float:
-    try:
-        with open(path, "rb") as file:
-            return int(file.read().split()[1]) * 1e-9
-    except (OSError, IndexError, ValueError):
         return 0.0

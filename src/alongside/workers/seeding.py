@@ -15,13 +15,15 @@ cannot be exchanged: it is left alone there.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
 from threading import Lock
+from types import CodeType
 
 from alongside.core.seeding import derive, words
+from alongside.transport.names import names_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,7 +131,8 @@ def have_ready(fn: Any) -> None:
 
     `numpy` itself loads `numpy.random` only when that is first used.
     """
-    names = set(_names(getattr(getattr(fn, "__func__", fn), "__code__", None)))
+    code = getattr(getattr(fn, "__func__", fn), "__code__", None)
+    names = set(names_in(code) if isinstance(code, CodeType) else ())
     for module in LATER:
         package = module.partition(".")[0]
         if package in names or package in sys.modules:
@@ -137,14 +140,6 @@ def have_ready(fn: Any) -> None:
                 __import__(module)
             except ImportError:
                 continue  # the function will say so, where it can be heard
-
-
-def _names(code: Any) -> Iterable[str]:
-    if code is not None:
-        yield from code.co_names
-        for constant in code.co_consts:
-            if hasattr(constant, "co_names"):
-                yield from _names(constant)
 
 
 def _loaded() -> tuple[Any, Any]:
