@@ -158,6 +158,32 @@ def test_what_the_process_computes_beside_a_task_that_waits_is_not_the_tasks() -
     assert choose(beside, HERE).backend == "threads"
 
 
+def test_what_waits_is_not_parallel_inside_though_other_threads_of_the_program_compute() -> None:
+    nap = WAITING._replace(wall=0.005, cpu=2e-5, process_cpu=0.006)
+    assert not nap.parallel_inside
+    plan = choose(nap, HERE)
+    assert plan.backend == "threads"
+    assert "waiting" in plan.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("wall", "cpu", "process_cpu", "delayed"),
+    [
+        (0.131, 0.012, 0.126, 0.119),  # its own threads had the CPUs
+        (0.0198, 0.0122, 0.0238, 0.0076),  # the engine was being loaded
+        (0.0231, 0.0125, 0.0196, 0.0107),
+    ],
+)
+def test_what_is_parallel_inside_gains_nothing_by_cpus_it_was_kept_from(
+    wall: float, cpu: float, process_cpu: float, delayed: float
+) -> None:
+    product = COMPUTING._replace(
+        wall=wall, cpu=cpu, process_cpu=process_cpu, delayed=delayed, gil_held=False, tasks_left=39, cpus=2
+    )
+    assert product.parallel_inside
+    assert choose(product, HERE).backend == "serial"
+
+
 def test_threads_that_would_take_turns_need_more_than_a_little_waiting() -> None:
     unsendable = COMPUTING._replace(unpicklable="it holds a lock", cpu=0.008, process_cpu=0.008)
     stays = choose(unsendable, HERE)

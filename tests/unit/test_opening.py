@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 
 import alongside
+from alongside.core.choose import SWITCH
 from alongside.runtime.callables import REMEMBERED, identity_of, may_take_long
 from alongside.runtime.loop import Stopwatch
-from alongside.runtime.opening import Opening
+from alongside.runtime.opening import BRIEF, Opening
 from alongside.runtime.source import Source
+from alongside.runtime.unsendable import cannot_be_sent
 from alongside.runtime.watcher import Watcher, brisk, cpu_clock, heard, remember
 
 
@@ -63,6 +65,21 @@ class Taker:
 
     def close(self) -> None:
         self.closed = True
+
+
+class Heard:
+    """A watcher that has heard what it was told."""
+
+    ended, error = True, None
+
+    def __init__(self, held: bool | None) -> None:
+        self.held = held
+
+    def computed(self) -> float:
+        return time.thread_time()
+
+    def stop(self) -> None:
+        """There is no thread."""
 
 
 def opened(fn: Any, items: Any, pilot: Any) -> tuple[Opening, list[Taker]]:
@@ -277,25 +294,95 @@ def test_there_is_nothing_to_give_up_at_the_end() -> None:
 def test_workers_are_made_ahead_unless_the_gil_was_heard_to_be_let_go(
     held: bool | None, guesses: bool, prepared: int
 ) -> None:
-    class Heard:
-        ended = True
-
-        def __init__(self) -> None:
-            self.held = held
-
-        def stop(self) -> None:
-            """It has no thread."""
-
     asked: list[Any] = []
     opening = Opening(abs, (range(100),), lambda opening: Told(plan=None), Taker, asked.append)  # type: ignore[arg-type]
     opening.watch.done, opening.watch.wall, opening.watch.cpu = 10, 1.0, 1.0
-    opening.watcher, opening.guesses = Heard(), guesses  # type: ignore[assignment]
+    opening.watcher, opening.guesses = Heard(held), guesses  # type: ignore[assignment]
     assert opening._move() is None
     opening.close()
     assert len(asked) == prepared
 
 
 # ------------------------------------------------------------------------------------------------------- the GIL
+
+
+def test_no_workers_on_a_guess_for_items_that_cannot_be_sent() -> None:
+    prepared: list[Any] = []
+    opening = Opening(time.sleep, ([0],), lambda opening: Told(), lambda opening, plan: None, prepared.append)
+    opening.watch.sample = threading.Lock(), 1
+    opening._guess()
+    assert prepared == []
+    opening.watch.sample, opening.guesses = (1, 2), True
+    opening._guess()
+    assert prepared == [time.sleep]
+
+
+def test_a_glance_tells_what_is_no_value() -> None:
+    local = type("Local", (), {})
+    sent: list[Any] = [1, "a" * 1_000_000, bytearray(10), lambda: None, local(), {1: [2]}]
+    assert not any(map(cannot_be_sent, sent))
+    assert cannot_be_sent(1, threading.Lock())
+    assert cannot_be_sent([{"a": (n for n in [1])}])
+
+
+def test_a_glance_ends_early() -> None:
+    read: list[int] = []
+
+    class Read:
+        def __reduce__(self) -> Any:
+            read.append(1)
+            return str, ("a" * 1000 + str(len(read)),)
+
+    assert not cannot_be_sent([Read() for _ in range(100_000)])
+    assert len(read) < 1000
+
+
+@pytest.mark.parametrize(
+    ("each", "computes", "held", "left", "loaded", "slow"),
+    [
+        (20e-6, True, False, 0.06, False, False),  # nothing but processes would help
+        (20e-6, True, False, 0.2, False, True),
+        (20e-6, True, False, 0.06, True, True),
+        (1e-3, True, True, 0.06, False, False),
+        (1e-3, True, False, 0.06, False, True),  # threads would
+        (1e-3, False, None, 0.06, False, True),
+        (1e-3, False, None, 0.02, False, False),
+    ],
+)
+def test_the_engine_is_loaded_for_what_it_may_gain(
+    monkeypatch: pytest.MonkeyPatch,
+    each: float,
+    computes: bool,
+    held: bool | None,
+    left: float,
+    loaded: bool,
+    slow: bool,
+) -> None:
+    monkeypatch.setitem(sys.modules, "alongside.compose", object())
+    if not loaded:
+        monkeypatch.delitem(sys.modules, "alongside.compose")
+    done = int(0.005 / each)
+    opening, _ = opened(abs, range(done + round(left / each)), Told())
+    watch = opening.watch
+    watch.done, watch.wall, watch.cpu = done, done * each, done * each * computes
+    opening.watcher = Heard(held)  # type: ignore[assignment]
+    assert opening._is_slow() is slow
+
+
+def test_one_task_that_lasts_is_a_special_one_where_they_were_seen_to_be_brief() -> None:
+    opening, takers = opened(abs, range(3001), Told())
+    opening.watcher = Heard(True)  # type: ignore[assignment]
+    opening.watch.since = time.perf_counter()
+    opening.usual = 20e-6
+    assert opening._take_over(0.05) is False
+    assert opening.watch.noted[0] is None
+    opening._take_over(0.07)
+    assert opening.watch.noted[0] is not None
+    assert not takers
+
+
+def test_what_is_brief_is_what_threads_do_not_overlap() -> None:
+    assert BRIEF == SWITCH
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ def at_once(opening: Opening) -> Plan | None:
     facts = recall(opening.fn)
     opening.guesses = facts is None
     if facts is None or facts.wall < STRAIGHT:
+        opening.usual = 0.0 if facts is None else facts.wall
         return None
     opening.look_ahead()
     opening.pilot = pilot(opening)

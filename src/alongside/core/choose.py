@@ -89,9 +89,16 @@ class Facts(NamedTuple):
     """Whether this process is itself a worker."""
 
     @property
+    def hindered(self) -> float:
+        """Seconds of a task in which it could have computed but had no CPU, since other programs had it, or the other
+        threads of its own process."""
+        beside = max(0.0, self.process_cpu - self.cpu)
+        return min(self.delayed, max(HINDERED * self.cpu, beside))
+
+    @property
     def waiting(self) -> float:
-        """Seconds of a task spent waiting; not those in which other programs kept it from computing."""
-        return max(0.0, self.wall - self.cpu - min(self.delayed, HINDERED * self.cpu))
+        """Seconds of a task spent waiting; not those in which it was kept from computing."""
+        return max(0.0, self.wall - self.cpu - self.hindered)
 
     @property
     def busy(self) -> float:
@@ -101,8 +108,9 @@ class Facts(NamedTuple):
     @property
     def parallel_inside(self) -> bool:
         """Whether the function already uses several CPUs (a BLAS, for instance). What the process computes beside a
-        task that waits is not the task's."""
-        return self.cpu > 0 and self.process_cpu > max(PARALLEL_INSIDE * self.cpu, 0.5 * self.wall)
+        task that waits is taken to be others': if it was the task's after all, threads are seen to bring nothing."""
+        several = self.cpu > 0 and self.process_cpu > max(PARALLEL_INSIDE * self.cpu, 0.5 * self.wall)
+        return several and self.waiting <= 0.5 * self.wall
 
     @property
     def left(self) -> int:
@@ -205,7 +213,12 @@ def _not_overlapped(facts: Facts) -> float:
 
 
 def _cpu_use(facts: Facts) -> float:
-    return max(facts.busy, facts.process_cpu) if facts.parallel_inside else facts.busy
+    """CPU seconds of a task. Where it was kept from a CPU, so were the threads inside it, for as large a share of their
+    time: of CPUs that are taken already nothing is to be had."""
+    if not facts.parallel_inside:
+        return facts.busy
+    free = max(facts.wall - facts.hindered, facts.cpu)
+    return max(facts.busy, facts.process_cpu * facts.wall / free)
 
 
 def _sending(facts: Facts, caps: Capabilities) -> tuple[float, float]:

@@ -35,6 +35,9 @@ MANY_AHEAD = 4096
 """Items that are taken ahead to see how many there are, where all of them will be taken anyway and none can be counted.
 Why not for `imap`: it takes its input as its results are taken."""
 
+BRIEF = 0.0001
+"""Seconds of computing without the GIL that threads do not overlap (`SWITCH` of core/choose.py)."""
+
 LOOK_AGAIN = 1.5
 """After a look that changed nothing the next one comes when the run is this many times as old."""
 
@@ -85,6 +88,9 @@ class Opening:
         self._prepared = False
         self.guesses = True
         """Whether workers are made ready before a look has found that they are wanted."""
+        self.usual = 0.0
+        """Seconds that a task took in an earlier run, where that is known and was brief. One that lasts is then a
+        special one: for its sake nothing is done before it has lasted as long as all the others should take."""
         self._looks_ahead = eager and self.source.total is None
         self._deciding = allocate_lock()
         self._next_look = 0.0
@@ -107,7 +113,7 @@ class Opening:
             self.look_ahead()
         if self.watch.relieved:
             return self._met()
-        if self.watch.ended or not self.watch.slow() or not self._deciding.acquire(False):
+        if self.watch.ended or not self._is_slow() or not self._deciding.acquire(False):
             return None
         try:
             return self._move()
@@ -129,6 +135,20 @@ class Opening:
         if self.watch.done:
             return self.watch.slow() and not within_an_import()
         return self.source.total not in (0, 1) and may_take_long(self.fn) and not within_an_import()
+
+    def _is_slow(self) -> bool:
+        """Whether something better than the loop may be worth a look.
+
+        To look for the first time loads the engine. What computes is done faster by processes only, if it holds the GIL
+        or lets it go for no longer than to get it back takes; to start those, too, more must be left.
+        """
+        watch = self.watch
+        if not watch.slow() or watch.left() > AHEAD or "alongside.compose" in modules:
+            return watch.slow()
+        if watch.cpu < 0.5 * watch.wall:
+            return True
+        tasks, wall = watch.usual()
+        return wall > BRIEF * tasks and self.watcher is not None and self.watcher.held is not True
 
     def look_ahead(self) -> None:
         """Where nobody knows how many items there are, see how many there are soon; the second time it does nothing."""
@@ -196,8 +216,14 @@ class Opening:
 
     def _guess(self) -> None:
         """Workers will probably be wanted; not where the tasks were heard to let the GIL go, now or in an earlier run:
-        then threads will do."""
-        if self.guesses and (self.watcher is None or self.watcher.held is not False):
+        then threads will do. Nor where the items cannot be sent to them."""
+        if not self.guesses or self._prepared or (self.watcher is not None and self.watcher.held is False):
+            return
+        from alongside.runtime.unsendable import cannot_be_sent
+
+        if self.watch.sample is not None and cannot_be_sent(*self.watch.sample):
+            self.guesses = False
+        else:
             self.get_ahead()
 
     def get_ahead(self) -> None:
@@ -235,6 +261,8 @@ class Opening:
         """
         assert self.watcher is not None
         others = (self.source.total or 0) - self.watch.begun()
+        if stuck < min(self.usual * others, AHEAD):
+            return False
         if self.watcher.held or (self._computes(stuck) and 2 * stuck * others > AHEAD):
             self._guess()
         if self.watch.noted[0] != self.watch.since:
