@@ -1,9 +1,10 @@
 """The driver: carries out what the coordinator decides, and tells it what happened.
 
-Owns the lock around the coordinator, the backends of one run and their life. Must never decide anything.
+Owns the lock around the coordinator, and the cycle: wait, tell the coordinator what happened, carry out what it
+commands. The backends are the fleet's (fleet.py). Must never decide anything.
 
 Guarantees: commands of one event are carried out together and in order, under the lock; the user's input is only
-touched by whoever calls `pull` (the caller's own thread); `close` ends every backend that was opened, once.
+touched by whoever calls `pull` (the caller's own thread).
 Why the lock is held while acting: commands never block, and two threads acting at once could send a worker its batches
 in the wrong order.
 """
@@ -14,22 +15,20 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from alongside.core import events as ev
 from alongside.core.coordinator import Coordinator
-from alongside.core.model import Delivery, Job, Running
-from alongside.core.ports import AsyncBackend, Backend, Observer, RecallingBackend, Resizable
+from alongside.core.model import Delivery, Job
+from alongside.core.ports import Backend, Observer, RecallingBackend, Resizable
 from alongside.light import Protocol, cast
 from alongside.runtime import forks
+from alongside.runtime.fleet import Fleet
 from alongside.runtime.interrupts import let_in
 from alongside.workers.bell import HEARTBEAT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-    from alongside.workers.errands import Errands
 
 LOOK = 0.25
 """Seconds between two looks at the memory that is free; one costs a quarter of a millisecond."""
@@ -61,7 +60,7 @@ class Driver:
         free_memory: Callable[[], float] | None = None,
     ) -> None:
         self.coordinator = coordinator
-        self.backend = backend
+        self._fleet = Fleet(backend)
         self._job = job
         self._source = source
         self._deliver = deliver
@@ -71,29 +70,35 @@ class Driver:
         self._next_look = 0.0
         self.lock = threading.RLock()
         forks.runs.add(self)
-        self._homes: dict[int, Backend] = {}
-        self._opened: list[Backend] = []
-        self._lingering: list[Backend] = []
-        self._errands: Errands | None = None
         self.wanted = 0
+        """Items that are to be taken from the input, at the most."""
         self.pumped = False
         """Whether someone else pulls the input, so that `pump` need not hurry back for it."""
         self.finish: ev.Finish | None = None
         self.alone: tuple[ev.Adopted, Any] | None = None
         """The task that was sent before the coordinator was asked, while that is all that is going on; and its call."""
         self.on_adopt: Callable[[Any], None] = _nothing
+        """Told of that call when the coordinator hears of its task after all."""
         self.on_answer: Callable[[Any, Any], None] = _nothing
+        """Told of that call and of its task's value when that is all there was to it."""
         self.on_finish: Callable[[], None] = _nothing
+        """Told when the run is over."""
         self.on_pull: Callable[[], None] = _nothing
+        """Told when items are wanted."""
         coordinator.listen(self.rouse)
+
+    @property
+    def backend(self) -> Backend:
+        """The one at work."""
+        return self._fleet.at_work
 
     # -------------------------------------------------------------------------------------------------- life
 
     def open(self) -> None:
         """Make the backend ready and ask for the first items; does nothing the second time."""
-        if self._opened:
+        if self._fleet.opened:
             return
-        self._open(self.backend)
+        self._fleet.open(self._fleet.at_work, self._job)
         self.feed(ev.Tick())
 
     def move(self, backend: Backend, crew: ev.Crew, job: Job | None = None, after: bool = False) -> None:
@@ -102,23 +107,20 @@ class Driver:
         """
         with self.lock:
             self._job = job or self._job
-            self._open(backend)
-            old, self.backend = self.backend, backend
+            self._fleet.open(backend, self._job)
+            old, self._fleet.at_work = self._fleet.at_work, backend
             self.feed(ev.Moved(crew, after))
             if old.capabilities.in_caller:
-                for worker in [w for w, home in self._homes.items() if home is old]:
-                    old.kill(worker)
+                self._fleet.kill_all_of(old)
                 self.absorb(old.wait(0.0))
             else:
-                self._lingering.append(old)
+                self._fleet.old.append(old)
 
     def close(self) -> None:
         """End what still runs. The run is over, however it ended."""
         with self.lock:
-            opened, self._opened = self._opened, []
-        for backend in opened:
-            if not backend.capabilities.in_event_loop:  # those are closed in their loop, by `close_async`
-                backend.close()
+            dismissed = self._fleet.dismiss()
+        self._fleet.close(dismissed)
         self._close_observers()
 
     def stop(self) -> None:
@@ -138,7 +140,7 @@ class Driver:
 
     def wake(self) -> None:
         """Make a `step` under way return soon; there is none before `open`. From a signal handler too."""
-        if self._opened and not self.backend.capabilities.in_caller:
+        if self._fleet.opened and not self.backend.capabilities.in_caller:
             self.backend.wake()
 
     def rouse(self) -> None:
@@ -151,21 +153,13 @@ class Driver:
     def nudge(self) -> None:
         """Have a pump in another thread look again: there may be a new deadline, or the run was stopped."""
         if self.finish is not None or self._wakeup() is not None:
-            for backend in self._opened:
-                backend.wake()
+            self._fleet.wake_all()
 
     async def close_async(self) -> None:
         """As `close`, for a backend that lives in this event loop."""
-        opened, self._opened = self._opened, []
         try:
-            for backend in sorted(opened, key=lambda backend: backend.capabilities.in_event_loop):
-                if backend.capabilities.in_event_loop:
-                    await cast(AsyncBackend, backend).close_async()
-                else:
-                    backend.close()
+            await self._fleet.close_async(self._fleet.dismiss())
         finally:
-            if self._errands is not None:
-                self._errands.close()
             self._close_observers()
 
     # ------------------------------------------------------------------------------------------------- the loop
@@ -177,7 +171,7 @@ class Driver:
 
     def pump(self, at_most: float = HEARTBEAT) -> None:
         """Wait for events (not long when input is wanted) and deal with them."""
-        backend = self.backend
+        backend = self._fleet.at_work
         patience = at_most if self.alone else min(at_most, self._patience())
         if backend.capabilities.in_caller:
             with let_in():
@@ -187,7 +181,7 @@ class Driver:
         if self.alone and self._answered(events):
             return
         self.absorb(events)
-        for old in list(self._lingering):
+        for old in list(self._fleet.old):
             self.absorb(old.wait(0.0))
             self._let_go_if_done(old)
         self._look_at_memory()
@@ -199,21 +193,12 @@ class Driver:
 
     async def pump_async(self) -> None:
         """As `pump`, in the event loop the backend lives in."""
-        self.absorb(await self._wait_async(self.backend, self._patience()))
-        for old in list(self._lingering):
-            self.absorb(await self._wait_async(old, 0.0))
+        fleet = self._fleet
+        self.absorb(await fleet.wait_async(fleet.at_work, self._patience()))
+        for old in list(fleet.old):
+            self.absorb(await fleet.wait_async(old, 0.0))
             self._let_go_if_done(old)
         self._look_at_memory()
-
-    async def _wait_async(self, backend: Backend, timeout: float) -> Sequence[ev.Event]:
-        """Wait for events without blocking the loop: of a backend that does not live in it, in a thread beside it."""
-        if backend.capabilities.in_event_loop:
-            return await cast(AsyncBackend, backend).wait_async(timeout)
-        if self._errands is None:
-            from alongside.workers.errands import Errands
-
-            self._errands = Errands()
-        return await self._errands.run(partial(backend.wait, timeout), backend.wake)
 
     def pull(self) -> None:
         """Take items from the input, if the coordinator wants any. In the caller's own thread."""
@@ -236,15 +221,16 @@ class Driver:
         It need not hear of it where the task's plain result comes next, and hears of it before anything else otherwise.
         Why: it, and what is around it, takes as long as all the rest of a task sent alone. Under the lock.
         """
-        if self.alone or self._observers or self._lingering or self.finish is not None:
+        backend = self._fleet.at_work
+        if self.alone or self._observers or self._fleet.old or self.finish is not None:
             return False
-        if self.backend.capabilities.in_event_loop:
+        if backend.capabilities.in_event_loop:
             return False
         place = self.coordinator.open_place(item)
         if place is None:
             return False
         self.alone = ev.Adopted(*place, self._clock()), call
-        self.backend.dispatch(*place)
+        backend.dispatch(*place)
         return True
 
     def _answered(self, events: Sequence[ev.Event]) -> bool:
@@ -279,28 +265,22 @@ class Driver:
             return
         with self.lock:
             if self.coordinator.deadline_due(self._clock()):
-                self.feed(ev.Observed(self._running(), self._memory()))
+                self.feed(ev.Observed(self._fleet.running(), self._fleet.memory()))
             else:
                 self.feed(ev.Tick())
 
     def _look_at_memory(self) -> None:
         """Now and then, where workers can be stopped: how much memory there is left."""
-        if self._free_memory is None or not self.backend.capabilities.killable:
+        if self._free_memory is None or not self._fleet.at_work.capabilities.killable:
             return
         if self._clock() >= self._next_look and self.finish is None:
             self._next_look = self._clock() + LOOK
-            self.feed(ev.Memory(self._free_memory(), self._memory()))
-
-    def _memory(self) -> dict[int, int]:
-        """What every worker holds of memory."""
-        return {
-            worker: held for backend in (*self._lingering, self.backend) for worker, held in backend.memory().items()
-        }
+            self.feed(ev.Memory(self._free_memory(), self._fleet.memory()))
 
     def feed(self, event: ev.Event) -> None:
         """One event: decide, act. From any thread. What comes before `open` or after `close` is nobody's any more."""
         with self.lock:
-            if not self._opened:
+            if not self._fleet.opened:
                 return
             now = self._clock()
             self._adopt(now)
@@ -315,55 +295,42 @@ class Driver:
         with self.lock:
             return self.coordinator.wakeup()
 
-    def _running(self) -> dict[int, Sequence[Running]]:
-        """What every worker has in hand, also those of backends that were moved away from."""
-        return {
-            worker: tasks for backend in (*self._lingering, self.backend) for worker, tasks in backend.running().items()
-        }
-
     def _let_go_if_done(self, old: Backend) -> None:
         """Stop looking at a backend once nothing of the run is in its hands."""
         with self.lock:
-            busy = self.coordinator.busy
-            if not any(home is old and worker in busy for worker, home in self._homes.items()):
-                self._lingering.remove(old)
+            self._fleet.forget_if_done(old, self.coordinator.busy)
 
     def _patience(self) -> float:
         if (self.wanted and not self.pumped) or self.finish is not None:
             return 0.0
         due = self._wakeup()
         patience = HEARTBEAT if due is None else min(HEARTBEAT, max(0.0, due - self._clock()))
-        return min(patience, LINGER) if self._lingering else patience
+        return min(patience, LINGER) if self._fleet.old else patience
 
     # ------------------------------------------------------------------------------------------------- commands
 
     def _act(self, command: ev.Command) -> None:
         match command:
             case ev.Dispatch(worker, batch):
-                self._homes[worker].dispatch(worker, batch)
+                self._fleet.homes[worker].dispatch(worker, batch)
             case ev.Deliver(deliveries):
                 self._deliver(deliveries)
             case ev.Pull(tasks):
                 self.wanted = tasks
                 self.on_pull()
             case ev.Hire(worker):
-                self._homes[worker] = self.backend
-                self.backend.hire(worker)
+                self._fleet.hire(worker)
             case ev.Recall(worker):
-                cast(RecallingBackend, self._homes[worker]).recall(worker)
+                cast(RecallingBackend, self._fleet.homes[worker]).recall(worker)
             case ev.Kill(worker):
-                self._homes[worker].kill(worker)
+                self._fleet.homes[worker].kill(worker)
             case ev.Retire(worker):
-                self._homes[worker].retire(worker)
+                self._fleet.homes[worker].retire(worker)
             case ev.Resize(worker, slots):
-                cast(Resizable, self._homes[worker]).resize(worker, slots)
+                cast(Resizable, self._fleet.homes[worker]).resize(worker, slots)
             case ev.Finish():
                 self.finish = self.finish or command
                 self.on_finish()
-
-    def _open(self, backend: Backend) -> None:
-        backend.open(self._job)
-        self._opened.append(backend)
 
     # ------------------------------------------------------------------------------------------------- observers
 
