@@ -381,6 +381,24 @@ def test_one_task_that_lasts_is_a_special_one_where_they_were_seen_to_be_brief()
     assert not takers
 
 
+def test_a_stretch_that_lasts_as_long_as_those_before_it_is_not_looked_at_again() -> None:
+    pilot = Told(plan=None)
+    opening, _ = opened(abs, range(100), pilot)
+    opening.watcher = Heard(False)  # type: ignore[assignment]
+    watch = opening.watch
+    watch.done, watch.wall, watch._taken, watch._first = 10, 0.1, 1, 10
+    watch.since = time.perf_counter()
+    for stuck, looked in ((0.014, False), (0.016, True)):
+        opening.pilot = pilot
+        opening._take_over(stuck)  # the first time it takes a note
+        opening._take_over(stuck)
+        assert pilot.looked.is_set() is looked
+    pilot.looked.clear()
+    pilot.awaited = ["processes"]  # and they are there
+    opening._take_over(0.005)
+    assert pilot.looked.is_set()
+
+
 def test_what_is_brief_is_what_threads_do_not_overlap() -> None:
     assert BRIEF == SWITCH
 

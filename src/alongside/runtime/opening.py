@@ -39,7 +39,8 @@ BRIEF = 0.0001
 """Seconds of computing without the GIL that threads do not overlap (`SWITCH` of core/choose.py)."""
 
 LOOK_AGAIN = 1.5
-"""After a look that changed nothing the next one comes when the run is this many times as old."""
+"""After a look that changed nothing the next one comes when the run is this many times as old, or when a stretch has
+lasted this many times as long as the tasks before it would have."""
 
 
 def within_an_import() -> bool:
@@ -261,7 +262,7 @@ class Opening:
         """
         assert self.watcher is not None
         others = (self.source.total or 0) - self.watch.begun()
-        if stuck < min(self.usual * others, AHEAD):
+        if stuck < min(self.usual * others, AHEAD) or self._is_usual(stuck):
             return False
         if self.watcher.held or (self._computes(stuck) and 2 * stuck * others > AHEAD):
             self._guess()
@@ -280,6 +281,15 @@ class Opening:
         if self._closed:  # in the meantime, and nobody could know of it then
             self._beside.abandon()
         return True
+
+    def _is_usual(self, stuck: float) -> bool:
+        """Whether the stretch in hand lasts no longer than it was to by the tasks before it, and a look has found those
+        best where they are: then there is nothing new to see."""
+        if self.pilot is None or self._is_awaited():
+            return False
+        tasks, wall = self.watch.usual()
+        in_hand = self.watch.kept() - self.watch.done
+        return tasks > 0 and stuck * tasks < LOOK_AGAIN * wall * in_hand
 
     def _worth_loading(self, stuck: float, others: int) -> bool:
         """Whether it has lasted long enough for the engine to be thought of. Beside a task that waits it loads for
