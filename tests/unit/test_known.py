@@ -15,13 +15,13 @@ from alongside import compose
 from alongside.compose import candidates, look
 from alongside.core import events as ev
 from alongside.core.choose import Facts, Wishes, choose
-from alongside.core.known import Phase, learned
+from alongside.core.known import Phase, learned, without_a_special
 from alongside.core.model import Part
 from alongside.core.ports import Capabilities
 from alongside.runtime import known, machine, pilot_async
 from alongside.runtime.callables import REMEMBERED
 from alongside.runtime.opening import Opening
-from alongside.runtime.pilot import KNOWN, STRAIGHT, Pilot
+from alongside.runtime.pilot import KNOWN, STRAIGHT, Pilot, first_plan
 from alongside.runtime.pilot_async import CoroutinePilot
 
 BEFORE = Facts(tasks_seen=3, wall=0.006, cpu=0.001, gil_held=None, item_bytes=20, cpus=2)
@@ -85,6 +85,17 @@ def test_nothing_is_learnt_from_one_task_nor_of_what_is_parallel_inside() -> Non
     assert learned(BEFORE._replace(cpu=0.006, process_cpu=0.012), [phase]) is None
 
 
+def test_a_first_task_that_took_far_longer_than_the_others_says_nothing_of_the_next_run() -> None:
+    first = Phase(1, seconds=1.0, elapsed=1.0, computed=1.0, delayed=0.0, apart=True)
+    others = Phase(100, seconds=1.0, elapsed=0.5, computed=1.0, delayed=0.0, apart=True)
+    assert without_a_special(first, [others]) == [others]
+    alike = first._replace(seconds=0.02)
+    assert without_a_special(alike, [others]) == [alike, others]
+    few = others._replace(tasks=3, seconds=0.03)
+    assert without_a_special(first, [few]) == [first, few]
+    assert without_a_special(None, [others]) == [others]
+
+
 # ---------------------------------------------------------------------------------------------------- the ledger
 
 
@@ -114,6 +125,35 @@ def test_a_ledger_counts_what_workers_computed_since_they_were_hired(monkeypatch
     assert facts is not None
     assert facts.tasks_seen == 4
     assert facts.cpu == pytest.approx(0.8 / 4)
+
+
+def test_what_a_loop_did_before_is_counted_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 10.0
+    ledger, backend = known.Ledger(lambda: now), Backend()
+    ledger.enter(backend)
+    quick = Phase(6, 6e-6, 6e-6, 6e-6, 0.0, True)
+    ledger.follows(lambda: (quick._replace(tasks=1), quick))
+    ledger.on_command(ev.Hire(1), now)
+    ledger.on_event(ev.Finished(1, 1, [Part(0, [None] * 3, 0.1)], seconds=0.3), now)
+    backend.books = {1: (7.3, 1.0)}
+    now = 10.5
+    ledger.conclude(len, BEFORE)
+    facts = known.recall(len)
+    assert facts is not None
+    assert facts.tasks_seen == 10
+    assert facts.cpu == pytest.approx(0.03, rel=1e-3)
+
+
+@pytest.mark.parametrize("call", [alongside.map, alongside.run])
+def test_what_was_done_before_a_run_left_its_loop_is_remembered(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once only what came afterwards was: twenty that compute and sixty that wait were sixty that wait."""
+    told: list[Any] = []
+    monkeypatch.setattr(known, "learned", lambda before, phases: told.append(phases))
+    monkeypatch.setattr(machine, "cpu_count", lambda: 2)
+    call(time.sleep, [0.005] * 40)
+    assert len(told) == 1
+    assert sum(phase.tasks for phase in told[0]) == 40
+    assert len(told[0]) >= 2
 
 
 def test_a_run_that_did_nothing_teaches_nothing() -> None:
@@ -239,6 +279,78 @@ def test_coroutines_that_were_seen_to_compute_begin_on_several_loops() -> None:
 
 def test_coroutines_that_were_seen_to_wait_begin_in_one_loop() -> None:
     assert compose.known_plan(coroutine_pilot(), KEEPS._replace(kept=0.0001), lambda: [1]) is None
+
+
+def test_what_coroutines_should_take_that_begin_in_one_loop_is_known_too() -> None:
+    pilot = coroutine_pilot()
+    waits = KEEPS._replace(wall=0.050, kept=0.0001, cpu=0.0001)
+    assert compose.known_plan(pilot, waits, lambda: [1]) is None
+    assert pilot.plan is not None
+    assert (pilot.plan.backend, pilot.plan.reasons[-1]) == ("asyncio", KNOWN)
+    assert pilot.plan.predictions == {"asyncio": pytest.approx(0.050, rel=0.1)}
+
+
+def test_nothing_is_predicted_of_coroutines_before_anything_was_seen() -> None:
+    assert first_plan(Facts(coroutine=True, cpus=2), candidates(), Wishes()).predictions == {}
+
+
+class Async:
+    """A run of coroutines at a moment: so many have ended, so many are under way, and its clocks."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, total: int) -> None:
+        self.at = self.cpu = 0.0
+        self.reads = 0
+        monkeypatch.setattr(pilot_async, "monotonic", lambda: self.at)
+        monkeypatch.setattr(pilot_async, "thread_time", lambda: self.cpu)
+        monkeypatch.setattr(pilot_async, "run_delay", self._delay)
+        self.pilot = CoroutinePilot(candidates, Wishes(), Facts(coroutine=True, cpus=2), nap, total)
+        self.pilot.consider()
+
+    def _delay(self) -> float:
+        self.reads += 1
+        return 0.0
+
+    def consider(self, at: float, cpu: float, ended: int, under_way: int) -> Any:
+        self.at, self.cpu = at, cpu
+        self.pilot._seen, self.pilot._seconds = ended, 0.030 * ended
+        self.pilot.under_way = lambda: under_way
+        return self.pilot.consider()
+
+
+def test_what_is_left_in_one_loop_is_predicted_at_a_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        run = Async(monkeypatch, 400)
+        assert run.consider(0.040, 0.004, 100, 100) is None
+        assert run.pilot.plan is not None
+        assert run.pilot.plan.predictions == {"asyncio": pytest.approx(3 * 0.030, rel=0.15)}
+        run.pilot.close()
+
+    asyncio.run(main())
+
+
+def test_of_coroutines_that_are_all_under_way_nothing_is_told_or_moved(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        run = Async(monkeypatch, 150)
+        assert run.consider(0.040, 0.039, 50, 100) is None
+        assert run.pilot.plan is None
+        run.pilot.close()
+
+    asyncio.run(main())
+
+
+def test_coroutines_that_keep_their_loop_for_little_are_looked_at_rarely(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        run = Async(monkeypatch, 400)
+        run.consider(0.040, 0.004, 100, 100)
+        looked = run.reads
+        for step in range(30):
+            run.consider(0.041 + 0.001 * step, 0.004, 101 + step, 100)
+        assert run.reads == looked
+        run.consider(0.081, 0.008, 200, 100)
+        assert run.reads > looked
+        run.pilot.close()
+
+    asyncio.run(main())
 
 
 def test_coroutines_whose_workers_have_to_be_started_begin_in_one_loop() -> None:

@@ -13,10 +13,11 @@ import pytest
 from alongside import backends, compose
 from alongside.compose import candidates
 from alongside.core.choose import Facts, Plan, Wishes
+from alongside.core.model import Block
 from alongside.runtime.loop import Spent, Stopwatch
 from alongside.runtime.pilot import MEANWHILE, Pilot, Tally
 from alongside.runtime.pilot_async import CoroutinePilot, Mark
-from alongside.runtime.pilot_loop import _by_the_newest, _without_the_first
+from alongside.runtime.pilot_loop import LoopPilot, _by_the_newest, _without_the_first
 from alongside.runtime.source import Source
 from alongside.workers.supervisor import supervisor
 
@@ -169,6 +170,47 @@ def test_a_stretch_tells_of_other_tasks_only_where_it_is_much_slower(tasks: int,
     ten = Tally(10, 0.060, 0.060, 0.060, 0.0)
     told = _by_the_newest(ten, Spent(tasks, wall, wall, wall), begun=10 + tasks)
     assert told.wall / told.seen == pytest.approx(each)
+
+
+def seen(pilot: Pilot, tasks: int, each: float) -> None:
+    pilot.see(Block(0, range(tasks), [None] * tasks, each, "serial-1"))
+
+
+def test_a_pilot_goes_by_what_the_tasks_took_not_by_what_the_engine_did_between_them() -> None:
+    pilot = Pilot(candidates, Wishes(), Facts(cpus=2), abs, 1000)
+    pilot._began = tuple(then - 1.0 for then in pilot._began)  # type: ignore[assignment]  # a second of set-up
+    seen(pilot, 100, 20e-6)
+    facts = pilot.facts()
+    assert facts.wall == pytest.approx(20e-6)
+    assert facts.cpu <= facts.wall
+
+
+def test_a_first_task_that_took_far_longer_says_nothing_of_the_others() -> None:
+    pilot = Pilot(candidates, Wishes(), Facts(cpus=2), abs, 3001)
+    seen(pilot, 1, 0.060)
+    assert pilot.facts().wall == pytest.approx(0.060)
+    seen(pilot, 4, 5e-6)
+    assert pilot.facts().wall > 0.010, "they are few"
+    seen(pilot, 340, 5e-6)
+    assert pilot.facts().wall == pytest.approx(5e-6)
+    first, rest = pilot.done()
+    assert first is not None and rest is not None
+    assert (first.tasks, rest.tasks) == (1, 344)
+    assert (first.seconds, rest.seconds) == pytest.approx((0.060, 344 * 5e-6))
+
+
+def test_what_the_loop_of_a_map_has_done_is_told_with_its_first_task_apart() -> None:
+    watch = Stopwatch(abs, Source((range(100),)))
+    pilot = LoopPilot(candidates, Facts(cpus=2), abs, watch, lambda: None, lambda name: False)
+    assert pilot.done() == (None, None)
+    into: list[int] = []
+    watch.stretch(into)
+    assert pilot.done()[1] is None
+    watch.stretch(into)
+    first, rest = pilot.done()
+    assert first is not None and rest is not None
+    assert (first.tasks, rest.tasks) == (1, watch.done - 1)
+    assert first.seconds + rest.seconds == pytest.approx(watch.wall)
 
 
 def test_with_a_timeout_the_tasks_compute_in_another_thread_than_the_pilots() -> None:

@@ -57,6 +57,8 @@ class Engaged:
         self._made.teacher.begins(self._made.driver.backend.capabilities, self._made.plan.max_workers)
         if self._made.review is not None:
             self._made.review.begin(opening.pilot)
+        if self._made.ledger is not None:
+            self._made.ledger.follows(opening.pilot.done)
         self._may_come_home(eager)
 
     def drive_beside(self) -> None:

@@ -30,6 +30,7 @@ from alongside.runtime.fitting import free_memory, room
 from alongside.runtime.interrupts import shielded
 from alongside.runtime.known import Ledger, keep_of_loop, recall
 from alongside.runtime.loop import name_task
+from alongside.runtime.opening import MANY_AHEAD
 from alongside.runtime.pilot import Pilot, first_plan, pilot_of_coroutines
 from alongside.runtime.review import Review, cpu_clock
 from alongside.runtime.source import Source
@@ -78,6 +79,7 @@ class Composition:
         self.job = Job(fn, star, coroutine, *given, 1, options.tasks_per_worker, options.seed, thread_names, room)
         self._deliver, self._endless = deliver, endless
         total = None if source.total is None else source.total - done
+        self._uncounted = source if eager and total is None and isinstance(source, Source) and not coroutine else None
         self.pilot: Any
         plan, self.pilot = (after, None) if after else self._begin(source)
         self.plan, self.planned_at = fitted(plan), time.perf_counter()
@@ -109,6 +111,8 @@ class Composition:
         if not self.at_home:
             self._look_again()
             return
+        if self._uncounted is not None and not self.pilot.patience:
+            self._count(self._uncounted)
         plan = self.pilot.consider()
         if self.pilot.plan is not None and self.pilot.plan is not self.plan:
             self.plan, self.planned_at = self.pilot.plan, time.perf_counter()
@@ -119,9 +123,22 @@ class Composition:
             self.pilot.close()
             if self.review is not None:
                 self.review.begin(self.pilot)
+            if self.ledger is not None:
+                done = self.pilot.done()
+                self.ledger.follows(lambda: done)
             self._move(plan)
         elif self.pilot.weighed is not None and not self.pilot.awaiting:
             self.teacher.stays(self.pilot.weighed)
+
+    def _count(self, source: Source) -> None:
+        """See how many items there are, where all of them are wanted and nobody knew."""
+        self._uncounted = None
+        if self.driver.pumped:
+            return
+        source.look_ahead(MANY_AHEAD)
+        self.pilot.total = source.total
+        if self.review is not None:
+            self.review.total = source.total
 
     def _look_again(self) -> None:
         if self.review is not None:

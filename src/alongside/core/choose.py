@@ -41,6 +41,9 @@ LONG_WAIT, WAKING = 0.0005, 0.00004
 """Seconds from which what is waited is a wait for something, and what each of those costs all threads: 500 waits of a
 millisecond in 32 threads take 21 ms (benchmarks/REGRET.md)."""
 
+BEGINNING = 0.00001
+"""Seconds to begin a coroutine at the least."""
+
 PARALLEL_INSIDE = 1.3
 """CPU seconds of the process per CPU second of the thread from which the function counts as parallel inside."""
 
@@ -159,7 +162,7 @@ def choose(facts: Facts, candidates: Candidates, wishes: Wishes = Wishes()) -> P
     """The plan with the least predicted time; a loop in the caller unless something beats it clearly."""
     able = {name: caps for name, caps in candidates.items() if not why_not(facts, caps, wishes)}
     sizes = {name: _size(facts, caps, wishes) for name, caps in able.items()}
-    predictions = {name: predict(facts, caps, *sizes[name]) for name, caps in able.items()}
+    predictions = {name: predict(facts, caps, *sizes[name], _most(facts, caps, wishes)) for name, caps in able.items()}
     home = next(
         (name for name, caps in able.items() if caps.in_caller or (facts.coroutine and caps.in_event_loop)), None
     )
@@ -168,8 +171,13 @@ def choose(facts: Facts, candidates: Candidates, wishes: Wishes = Wishes()) -> P
         best = home
     reasons = _reasons(facts, best, able, predictions, home)
     workers, slots = sizes[best]
-    grows_to = able[best].grows_to if wishes.max_workers is None and waits(facts) else 0
+    grows_to = _most(facts, able[best], wishes)
     return Plan(best, workers, (*reasons, *_excluded(facts, candidates, wishes)), predictions, slots, grows_to)
+
+
+def _most(facts: Facts, caps: Capabilities, wishes: Wishes) -> int:
+    """What the number of workers may come to while they run, where that is found then; else 0."""
+    return caps.grows_to if wishes.max_workers is None and waits(facts) else 0
 
 
 def _margin(facts: Facts, caps: Capabilities) -> float:
@@ -184,15 +192,20 @@ def _in_turns(facts: Facts, caps: Capabilities) -> bool:
     return facts.gil_held is True and not caps.escapes_gil and not waits(facts)
 
 
-def predict(facts: Facts, caps: Capabilities, workers: int, slots: int = 1) -> float:
-    """Seconds the tasks left would take with this many workers, and so many coroutines side by side in each."""
+def predict(facts: Facts, caps: Capabilities, workers: int, slots: int = 1, most: int = 0) -> float:
+    """Seconds the tasks left would take with this many workers, and so many coroutines side by side in each.
+
+    Of one loop for many coroutines `workers` are what it begins with, `most` what it may come to.
+    """
     left, wall = facts.left, facts.wall
     if caps.in_caller:
         return left * wall
-    side_by_side = max(1, min(workers * slots, left))
+    begun = _begun_at_once(facts) if facts.coroutine else 0
+    at_once = max(workers, min(most, begun)) if caps.runs_coroutines_together else workers * slots
+    side_by_side = max(1, min(at_once, left))
     busy = side_by_side if caps.overlaps_waiting or caps.escapes_gil or caps.runs_coroutines_together else 1
     if facts.coroutine:
-        busy = min(busy, SLOTS)  # more of them could wait in one loop just as well
+        busy = min(busy, begun)  # more of them could wait in one loop just as well
     here, there = _sending(facts, caps)
     bounds = [
         -(-left // busy) * (wall + there),
@@ -205,6 +218,17 @@ def predict(facts: Facts, caps: Capabilities, workers: int, slots: int = 1) -> f
         bounds.append(left * min(facts.busy, SWITCH))  # to let the GIL go and get it back is done in turns
     others = min(workers, side_by_side) - 1
     return caps.start_seconds * (1 + ANOTHER * others) + max(bounds)
+
+
+def _begun_at_once(facts: Facts) -> int:
+    """How many coroutines one loop begins before any has come back: twice as many, as long as that is quickly done
+    (core/growth.py). To begin one takes half of what it keeps the loop for."""
+    from alongside.core.growth import OPENING
+
+    each, at_once = max(0.5 * facts.kept, BEGINNING), SLOTS
+    while at_once * each <= OPENING:
+        at_once *= 2
+    return at_once
 
 
 def _not_overlapped(facts: Facts) -> float:

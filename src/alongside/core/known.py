@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from alongside.core.choose import Facts, waits
 from alongside.light import NamedTuple
 
+FEW, FAR = 8, 10
+"""Tasks beside the first one that say whether it was a special one, and how many times as long it took if it was."""
+
 SATURATED, SPREAD = 0.8, 1.3
 """CPUs kept busy: from the first to the second, threads take turns with the GIL."""
 
@@ -51,6 +54,16 @@ class Phase(NamedTuple):
         if self.cpus >= SPREAD:
             return False
         return True if self.cpus >= SATURATED and self.wanted < SPREAD else None
+
+
+def without_a_special(first: Phase | None, others: Sequence[Phase]) -> list[Phase]:
+    """All phases, but not the first task where that took far longer than the others: a first call imports, connects and
+    fills caches. The next run's will not."""
+    if first is None:
+        return list(others)
+    tasks, seconds = sum(phase.tasks for phase in others), sum(phase.seconds for phase in others)
+    special = tasks >= FEW and first.seconds > FAR * seconds / tasks
+    return list(others) if special else [first, *others]
 
 
 def learned(before: Facts, phases: Sequence[Phase]) -> Facts | None:

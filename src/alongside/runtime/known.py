@@ -11,7 +11,7 @@ from time import perf_counter
 
 from alongside.core.choose import Facts
 from alongside.core.events import Command, Event, Finished, Hire
-from alongside.core.known import Phase, learned
+from alongside.core.known import Phase, learned, without_a_special
 from alongside.runtime.callables import identity_of, keep_newest
 
 TYPE_CHECKING = False
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     Spent = tuple[float, float]
+    Loop = tuple[Phase | None, Phase | None]  # its first task, and the others
 
 _facts: dict[Any, Facts] = {}
 
@@ -53,6 +54,7 @@ class Ledger:
     def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
         self._clock = clock
         self._phases: list[Phase] = []
+        self._loop: Callable[[], Loop] = lambda: (None, None)
         self._backend: Any = None
         self._hired: dict[int, Spent] = {}
         self._tasks = 0
@@ -64,6 +66,11 @@ class Ledger:
         self._backend = backend if hasattr(backend, "spent") else None
         self._hired = {}
         self._tasks, self._seconds, self._began = 0, 0.0, self._clock()
+
+    def follows(self, loop: Callable[[], Loop]) -> None:
+        """The run goes on with what a loop has left. `loop` tells what that has done; it is asked when the run is over,
+        since it may have a task in hand until then."""
+        self._loop = loop
 
     def on_event(self, event: Event, now: float) -> None:
         if isinstance(event, Finished) and event.worker in self._hired:
@@ -81,7 +88,11 @@ class Ledger:
         """The run has come to its end: remember what it has shown, of a function of which `before` was known. To be
         called while the workers are still there."""
         self._leave()
-        facts = learned(before, self._phases)
+        if not self._phases:
+            return
+        first, rest = self._loop()
+        phases = [*self._phases] if rest is None else [rest, *self._phases]
+        facts = learned(before, without_a_special(first, phases))
         if facts is not None:
             keep(fn, facts)
 

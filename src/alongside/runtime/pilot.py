@@ -10,6 +10,7 @@ from time import perf_counter, process_time, thread_time
 
 from alongside.clocks import run_delay
 from alongside.core.choose import Candidates, Facts, Plan, Wishes, choose
+from alongside.core.known import FAR, FEW, Phase
 from alongside.core.lanes import lanes
 from alongside.core.model import Block, Delivery
 from alongside.light import NamedTuple
@@ -74,9 +75,11 @@ class AnyPilot:
         self._wishes = wishes
         self._base = base
         self._fn = fn
-        self._total = total
+        self.total = total
         self._prepare = prepare
         self._seen = base.tasks_seen
+        self._seconds = self._first = 0.0
+        """What the tasks seen have taken, and the first of them, where that came alone."""
         self._sample: tuple[Any, Any] | None = None
         self._weight: Weight | None = None
         self.plan: Plan | None = None
@@ -112,7 +115,12 @@ class AnyPilot:
 
     def see(self, delivery: Delivery) -> None:
         """Count what has come, and keep one item and its result to weigh."""
-        self._seen += len(delivery) if isinstance(delivery, Block) else 1
+        tasks, each = len(delivery) if isinstance(delivery, Block) else 1, delivery.seconds
+        seconds = each * tasks if isinstance(each, float) else sum(each)
+        if self._seen == 0 and tasks == 1:
+            self._first = seconds
+        self._seen += tasks
+        self._seconds += seconds
         if self._sample is None and isinstance(delivery, Block):
             self._sample = delivery.items[0], delivery.values[0]
 
@@ -144,7 +152,7 @@ class AnyPilot:
         }
 
     def _left(self, seen: int) -> int | None:
-        return None if self._total is None else max(0, self._total - seen)
+        return None if self.total is None else max(0, self.total - seen)
 
     def unless_awaited(self, plan: Plan) -> Plan | None:
         """The plan, unless its workers have yet to come: then it is noted that all goes on as it is until then.
@@ -185,6 +193,19 @@ class Pilot(AnyPilot):
         self._watcher: Watcher | None = None
         self._prepared = False
         self._known: Facts | None = None
+
+    @property
+    def patience(self) -> bool:
+        """Whether too little was seen as yet to think of anything but the loop."""
+        return self._seconds < PATIENCE
+
+    def done(self) -> tuple[Phase | None, Phase | None]:
+        """What the loop has done: its first task, where that is known apart, and the others."""
+        spent = self._spent()
+        part = min(1.0, self._first / spent.wall) if self._first else 0.0
+        first = _phase(1, spent, part) if part else None
+        rest = spent.seen - (first is not None)
+        return first, _phase(rest, spent, 1.0 - part) if rest else None
 
     def consider(self) -> Plan | None:
         """The plan to move to, when it is time and the facts say so."""
@@ -253,8 +274,14 @@ class Pilot(AnyPilot):
     # ---------------------------------------------------------------------------------------------------- inside
 
     def _tally(self) -> Tally:
+        return _without_a_special(self._spent(), self._first)
+
+    def _spent(self) -> Tally:
         now = (perf_counter(), self._computed(), process_time(), run_delay())
         wall, cpu, process_cpu, delayed = (one - began for one, began in zip(now, self._began, strict=True))
+        if self._seconds and not self._elsewhere:  # the rest is the engine's, which computes between the tasks
+            ours, wall = max(0.0, wall - self._seconds), self._seconds
+            cpu, process_cpu = max(0.0, cpu - ours), max(0.0, process_cpu - ours)
         seen, base = self._base.tasks_seen, self._base
         return Tally(
             self._seen,
@@ -311,6 +338,21 @@ class Pilot(AnyPilot):
         return facts
 
 
+def _phase(tasks: int, spent: Tally, share: float) -> Phase:
+    """So many tasks of a loop, which took this share of what it has spent."""
+    wall = share * spent.wall
+    return Phase(tasks, wall, wall, share * spent.cpu, share * spent.delayed, True)
+
+
+def _without_a_special(tally: Tally, first: float) -> Tally:
+    """The tally, as if the first task had been like the others, where it took far longer."""
+    rest = tally.seen - 1
+    if not first or rest < FEW or first / FAR <= (tally.wall - first) / rest:
+        return tally
+    share = (tally.wall - first) / rest * tally.seen / tally.wall
+    return Tally(tally.seen, *(spent * share for spent in tally[1:]))
+
+
 def pilot_of_coroutines() -> Any:
     """The pilot of a run of coroutines; loads `asyncio`."""
     from alongside.runtime.pilot_async import CoroutinePilot
@@ -326,7 +368,7 @@ def first_plan(facts: Facts, candidates: Mapping[str, Any], wishes: Wishes) -> P
         workers, slots = lanes(wishes.max_workers, facts.cpus) if facts.coroutine else (wishes.max_workers, 1)
         return Plan(killable, workers or facts.cpus, (reason,), slots=slots)
     if facts.coroutine:
-        return choose(facts, candidates, wishes)
+        return choose(facts, candidates, wishes)._replace(predictions={})  # nothing was seen to predict from
     home = next(name for name, caps in candidates.items() if caps.in_caller)
     if not wishes.timeout:
         return Plan(home, 1, ("it begins as a plain loop, to see what a call costs.",))

@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic, thread_time
 
 from alongside.clocks import run_delay
-from alongside.core.choose import HINDERED, Facts, Plan
-from alongside.core.model import Block, Delivery
+from alongside.core.choose import HINDERED, Facts, Plan, choose, predict
 from alongside.light import NamedTuple
 from alongside.runtime.pilot import KNOWN, AnyPilot
 from alongside.workers.loopwatch import LoopWatch
@@ -61,14 +60,6 @@ class CoroutinePilot(AnyPilot):
         self._start = self._mark = Mark(0.0, 0.0, 0.0, 0.0, 0, 0, 0.0)
         """When the run began, and when it was last looked at."""
         self._next_look = FIRST_LOOK
-        self._seconds = 0.0
-
-    def see(self, delivery: Delivery) -> None:
-        """Count also how long they took."""
-        super().see(delivery)
-        each = delivery.seconds
-        tasks = len(delivery) if isinstance(delivery, Block) else 1
-        self._seconds += each * tasks if isinstance(each, float) else sum(each)
 
     def consider(self) -> Plan | None:
         """The plan to move to, when it is time and the facts say so."""
@@ -79,23 +70,40 @@ class CoroutinePilot(AnyPilot):
         if not self._is_time(enough and monotonic() - self._start.at >= self._next_look):
             return None
         facts = self.facts(self._mark)
+        self._mark = self._now()
+        self._next_look = 2 * (self._mark.at - self._start.at)
+        at_once = self.under_way()
+        if facts.left <= at_once:
+            return None  # what has begun can go nowhere else
         if facts.left * facts.kept < WORTH or facts.cpus < 2:
+            self._stay(facts, at_once=at_once)
             return None
         if self._weight is None:
             self._prepare()
-        self._mark = self._now()
-        self._next_look = 2 * (self._mark.at - self._start.at)
         plan = self._chosen(facts)
         return None if self._candidates[plan.backend].in_event_loop else self.unless_awaited(plan)
 
     def at_once(self, known: Facts, peek: Callable[[], Sequence[Any]]) -> Plan | None:
-        left = self._left(0)
-        if left is None or left * known.kept < WORTH or self._base.cpus < 2:
+        left, base = self._left(0), self._base
+        facts = known._replace(tasks_left=left, cpus=base.cpus, in_worker=base.in_worker)
+        if left is None:
+            return None
+        if left * known.kept < WORTH or base.cpus < 2:
+            self._stay(facts, KNOWN)
             return None
         self._weigh_next(peek)
-        base = self._base
-        plan = self._chosen(known._replace(tasks_left=left, cpus=base.cpus, in_worker=base.in_worker))
+        plan = self._chosen(facts)
         return None if self._candidates[plan.backend].in_event_loop else plan._replace(reasons=(*plan.reasons, KNOWN))
+
+    def _stay(self, facts: Facts, reason: str = "", at_once: int = 0) -> None:
+        """Note what it should take to go on in one loop, with so many under way if that is known by now."""
+        home = {name: caps for name, caps in self._candidates.items() if caps.in_event_loop}
+        plan = choose(facts, home, self._wishes)
+        if reason:
+            plan = plan._replace(reasons=(*plan.reasons, reason))
+        if at_once:
+            plan = plan._replace(predictions={name: predict(facts, caps, at_once) for name, caps in home.items()})
+        self.plan = plan
 
     def unless_awaited(self, plan: Plan) -> Plan | None:
         """As ever; notes what led to it."""

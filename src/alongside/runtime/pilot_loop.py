@@ -10,6 +10,7 @@ from collections.abc import Callable
 from time import perf_counter, process_time
 
 from alongside.core.choose import Candidates, Facts, Plan, Wishes
+from alongside.core.known import Phase
 from alongside.runtime.loop import LOOK_EVERY, Spent, Stopwatch
 from alongside.runtime.pilot import Pilot, Tally
 from alongside.runtime.watcher import Watcher
@@ -47,6 +48,15 @@ class LoopPilot(Pilot):
         if self._sample is None and self._watch.relieved:  # the loop is stuck in its first task
             self._weigh_next(self._watch.source.peek)
         return self._better(self.facts())
+
+    def done(self) -> tuple[Phase | None, Phase | None]:
+        """As ever; to be asked when the loop has no task in hand any more."""
+        watch, first = self._watch, self._watch.first
+        if first is None:
+            return None, None
+        rest, wall, cpu = watch.done - first.tasks, watch.wall - first.wall, watch.cpu - first.cpu
+        others = Phase(rest, wall, wall, cpu, min(watch.delayed, max(0.0, wall - cpu)), True) if rest else None
+        return Phase(first.tasks, first.wall, first.wall, first.cpu, 0.0, True), others
 
     def _left(self, seen: int) -> int | None:
         return self._watch.source.left(seen)

@@ -50,7 +50,7 @@ class Review:
     ) -> None:
         self._candidates = candidates
         self._wishes = wishes
-        self._total = total
+        self.total = total
         self.facts = facts
         self.may_come_home = True
         self._full = False
@@ -121,7 +121,7 @@ class Review:
             held = busy < SPREAD
         return known._replace(
             tasks_seen=n,
-            tasks_left=None if self._total is None else max(0, self._total - self._finished),
+            tasks_left=None if self.total is None else max(0, self.total - self._finished),
             wall=wall,
             cpu=min(cpu / n, wall),
             process_cpu=min(cpu / n, wall),
