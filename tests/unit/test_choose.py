@@ -152,6 +152,22 @@ def test_coroutines_go_to_several_loops_when_they_keep_one_busy(facts: Facts, ba
     assert (plan.max_workers, plan.slots) == ((2, 100) if backend == "processes" else (100, 1))
 
 
+@pytest.mark.parametrize("start", [0.0002, 0.1])
+def test_many_coroutines_wait_in_one_loop_as_well_as_in_several(start: float) -> None:
+    here = {name: caps._replace(start_seconds=start) if caps.needs_pickling else caps for name, caps in HERE.items()}
+    plan = choose(COROUTINES, here)
+    assert plan.backend == "asyncio"
+    assert plan.predictions["asyncio"] == pytest.approx(COROUTINES.left * COROUTINES.kept)
+    brief = COROUTINES._replace(kept=0.00001, cpu=0.00001)
+    assert choose(brief, here).predictions["asyncio"] == pytest.approx(COROUTINES.wall)
+
+
+def test_coroutines_take_a_round_of_waiting_for_each_time_all_slots_are_taken() -> None:
+    page = COROUTINES._replace(wall=0.03, kept=0.0003, tasks_left=200)
+    assert choose(page, HERE).predictions["asyncio"] == pytest.approx(2 * 0.03)
+    assert choose(page, HERE, Wishes(max_workers=20)).predictions["asyncio"] == pytest.approx(10 * 0.03)
+
+
 def test_what_the_process_computes_beside_a_task_that_waits_is_not_the_tasks() -> None:
     beside = WAITING._replace(process_cpu=30 * WAITING.cpu)
     assert not beside.parallel_inside

@@ -236,6 +236,33 @@ def test_workers_that_are_not_there_are_started_and_the_loop_goes_on() -> None:
     assert pilot.awaiting
 
 
+def dear(there: bool = False) -> dict[str, Capabilities]:
+    """The backends, with processes that take a second to start."""
+    seconds = 0.0002 if there else 1.0
+    return {
+        name: caps._replace(start_seconds=seconds) if caps.needs_pickling else caps
+        for name, caps in candidates(there).items()
+    }
+
+
+@pytest.mark.parametrize("made", [True, False], ids=["made beside", "not made ahead"])
+def test_workers_that_a_single_call_would_not_pay_for_are_made_for_those_to_come(made: bool) -> None:
+    asked: list[str] = []
+    start, coming = lambda: asked.append("start"), lambda name: made and bool(asked) and name == "processes"
+    pilot = Pilot(dear, Wishes(), Facts(cpus=2), abs, 50, start, coming)
+    assert compose.known_plan(pilot, COMPUTES, lambda: [1]) is None
+    assert asked == ["start"] * (1 + made)
+    assert pilot.awaiting is made
+    assert (pilot.facts().wall == COMPUTES.wall) is made
+
+
+def test_none_are_made_that_would_not_pay_if_they_were_there() -> None:
+    asked: list[str] = []
+    pilot = Pilot(dear, Wishes(), Facts(cpus=1), abs, 50, lambda: asked.append("start"))
+    assert compose.known_plan(pilot, COMPUTES, lambda: [1]) is None
+    assert not asked
+
+
 @pytest.mark.parametrize("call", [alongside.map, lambda fn, items: alongside.run(fn, items).results])
 def test_through_the_front_door(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def where(number: int) -> int:

@@ -16,7 +16,7 @@ import alongside
 from alongside.core.choose import SWITCH
 from alongside.runtime.callables import REMEMBERED, identity_of, may_take_long
 from alongside.runtime.loop import Stopwatch
-from alongside.runtime.opening import BRIEF, Opening
+from alongside.runtime.opening import BRIEF, PAID_FOR, Opening
 from alongside.runtime.source import Source
 from alongside.runtime.unsendable import cannot_be_sent
 from alongside.runtime.watcher import Watcher, brisk, cpu_clock, heard, remember
@@ -340,13 +340,14 @@ def test_a_glance_ends_early() -> None:
 @pytest.mark.parametrize(
     ("each", "computes", "held", "left", "loaded", "slow"),
     [
-        (20e-6, True, False, 0.06, False, False),  # nothing but processes would help
-        (20e-6, True, False, 0.2, False, True),
-        (20e-6, True, False, 0.06, True, True),
-        (1e-3, True, True, 0.06, False, False),
-        (1e-3, True, False, 0.06, False, True),  # threads would
-        (1e-3, False, None, 0.06, False, True),
-        (1e-3, False, None, 0.02, False, False),
+        (20e-6, True, False, 0.06, 0, False),  # nothing but processes would help
+        (20e-6, True, False, 0.2, 0, True),
+        (20e-6, True, False, 0.06, 1, True),
+        (20e-6, True, False, 0.06, 2, True),
+        (1e-3, True, True, 0.06, 0, False),
+        (1e-3, True, False, 0.06, 0, True),  # threads would
+        (1e-3, False, None, 0.06, 0, True),
+        (1e-3, False, None, 0.02, 0, False),
     ],
 )
 def test_the_engine_is_loaded_for_what_it_may_gain(
@@ -355,12 +356,13 @@ def test_the_engine_is_loaded_for_what_it_may_gain(
     computes: bool,
     held: bool | None,
     left: float,
-    loaded: bool,
+    loaded: int,
     slow: bool,
 ) -> None:
-    monkeypatch.setitem(sys.modules, "alongside.compose", object())
-    if not loaded:
-        monkeypatch.delitem(sys.modules, "alongside.compose")
+    for name in PAID_FOR:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    if loaded:
+        monkeypatch.setitem(sys.modules, PAID_FOR[loaded - 1], object())
     done = int(0.005 / each)
     opening, _ = opened(abs, range(done + round(left / each)), Told())
     watch = opening.watch

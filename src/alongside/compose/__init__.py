@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from alongside.core.options import Options
 
 
-def candidates() -> Mapping[str, Capabilities]:
-    """Every backend that is here, with what it declares, and what it costs here where that has been measured."""
-    every = {name: _here(name) for name in backends.names()}
+def candidates(there: bool = False) -> Mapping[str, Capabilities]:
+    """Every backend that is here, with what it declares, and what it costs here where that has been measured; `there`:
+    as if its workers had been started already."""
+    every = {name: _here(name, there) for name in backends.names()}
     return {name: able for name, able in every.items() if not able.needs_pickling} if would_begin_again() else every
 
 
@@ -65,11 +66,11 @@ def would_begin_again() -> bool:
     return "ALONGSIDE_WORKER" in os.environ and within_an_import()
 
 
-def _here(name: str) -> Capabilities:
+def _here(name: str, there: bool) -> Capabilities:
     backend = backends.find(name)
     if not backend.capabilities.needs_pickling:
         return backend.capabilities
-    return calibration.here(name, backend.capabilities, calibration.ready(backend))
+    return calibration.here(name, backend.capabilities, there or calibration.ready(backend))
 
 
 def wishes_of(options: Options) -> Wishes:

@@ -232,7 +232,10 @@ def _begun_at_once(facts: Facts) -> int:
 
 
 def _not_overlapped(facts: Facts) -> float:
-    """Seconds of a task's waiting that pass for all threads: what only looks like waiting, and the way back from it."""
+    """Seconds of a task's waiting that pass for all threads: what only looks like waiting, and the way back from it. Of
+    coroutines that way is part of what keeps their loop."""
+    if facts.coroutine:
+        return 0.0
     return WAKING if facts.waiting >= LONG_WAIT else min(facts.waiting, SWITCH)
 
 

@@ -35,6 +35,9 @@ MANY_AHEAD = 4096
 """Items that are taken ahead to see how many there are, where all of them will be taken anyway and none can be counted.
 Why not for `imap`: it takes its input as its results are taken."""
 
+PAID_FOR = "alongside.compose", "alongside.workers.supervisor"
+"""Modules that are there when the engine is loaded, or workers were started: what it costs to look is paid already."""
+
 BRIEF = 0.0001
 """Seconds of computing without the GIL that threads do not overlap (`SWITCH` of core/choose.py)."""
 
@@ -144,7 +147,7 @@ class Opening:
         or lets it go for no longer than to get it back takes; to start those, too, more must be left.
         """
         watch = self.watch
-        if not watch.slow() or watch.left() > AHEAD or "alongside.compose" in modules:
+        if not watch.slow() or watch.left() > AHEAD or any(name in modules for name in PAID_FOR):
             return watch.slow()
         if watch.cpu < 0.5 * watch.wall:
             return True

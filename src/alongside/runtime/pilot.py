@@ -59,7 +59,7 @@ class AnyPilot:
 
     def __init__(
         self,
-        candidates: Callable[[], Candidates],
+        candidates: Callable[..., Candidates],
         wishes: Wishes,
         base: Facts,
         fn: Callable[..., Any],
@@ -170,10 +170,10 @@ class AnyPilot:
         self.plan = plan._replace(backend=home, max_workers=None, slots=1, reasons=(*plan.reasons, MEANWHILE))
         return None
 
-    def _chosen(self, facts: Facts) -> Plan:
-        """The plan by these facts, which is noted."""
+    def _chosen(self, facts: Facts, there: bool = False) -> Plan:
+        """The plan by these facts, which is noted; `there`: as if all workers had been started already."""
         self.weighed = self._weighed(facts)
-        self._candidates = self._look_up()
+        self._candidates = self._look_up(there)
         self.plan = choose(self.weighed, self._candidates, self._wishes)
         return self.plan
 
@@ -228,10 +228,19 @@ class Pilot(AnyPilot):
         self._known = known
         self._weigh_next(peek)
         plan = self._chosen(self.facts())
-        if not self._candidates[plan.backend].in_caller:
-            return plan
+        if not self._candidates[plan.backend].in_caller or self._wanted_again():
+            return self.plan
         self._known, self._prepared = None, True  # it measures afresh, and makes no workers ahead on a guess
         return None
+
+    def _wanted_again(self) -> bool:
+        """Whether workers that would pay if they were there are being made from now on: a function that is called again
+        will be called once more, so that what their start costs is not this call's alone."""
+        plan = self._chosen(self.facts(), there=True)
+        if self._candidates[plan.backend].in_caller:
+            return False
+        self._prepare()
+        return self._coming(plan.backend)
 
     def facts(self) -> Facts:
         """What is known now: of an earlier call, until this one has shown more."""
@@ -302,8 +311,8 @@ class Pilot(AnyPilot):
         plan = self._chosen(facts)
         return None if self._candidates[plan.backend].in_caller else self.unless_awaited(plan)
 
-    def _chosen(self, facts: Facts) -> Plan:
-        plan = super()._chosen(facts)
+    def _chosen(self, facts: Facts, there: bool = False) -> Plan:
+        plan = super()._chosen(facts, there)
         if self._known is not None and facts.wall == self._known.wall:
             plan = self.plan = plan._replace(reasons=(*plan.reasons, KNOWN))
         return plan

@@ -29,7 +29,7 @@ class LoopPilot(Pilot):
 
     def __init__(
         self,
-        candidates: Callable[[], Candidates],
+        candidates: Callable[..., Candidates],
         base: Facts,
         fn: Callable[..., Any],
         watch: Stopwatch,
