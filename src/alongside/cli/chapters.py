@@ -19,8 +19,9 @@ from alongside.cli.stage import Bar, Contender, Stage, in_words
 
 FIVE = [1, 2, 3, 4, 5]
 LIMITS = [60_000] * 8
-LATENCY = 0.05
-PAGES = 20
+LATENCY, PAGES = 0.05, 20
+"""Seconds that the server takes for each answer, and how many pages are fetched from it."""
+
 COMPUTING, WAITING = (1, 2, 4), (1, 2, 5, 20)
 """Workers to try out."""
 BUSY = 0.25

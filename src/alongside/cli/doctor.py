@@ -10,8 +10,14 @@ from collections.abc import Iterator
 from alongside.runtime.description import Machine, describe_machine
 
 SMALL_SHARED_MEMORY = 256 << 20
+"""Bytes of /dev/shm below which other libraries run out of it; a container has 64 MB where nobody asked for more."""
+
 FEW_OPEN_FILES = 1024
+"""Open files below which a few hundred connections do not fit beside the rest."""
+
 NAME_WIDTH, VALUE_WIDTH = 22, 46
+"""Characters of the table's columns, at the least."""
+
 USES = {
     "numpy": "arrays cross processes without a copy",
     "plotly": "a run's page, with jinja2: the extra report",

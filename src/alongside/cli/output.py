@@ -16,8 +16,11 @@ from typing import IO, Any, Protocol, Self
 import typer
 
 MOST_REPORTED = 20
-ITEM_LENGTH = 80
-ERROR_LENGTH = 300
+"""Failures that are told one by one on standard error."""
+
+ITEM_LENGTH, ERROR_LENGTH = 80, 300
+"""Characters of an item and of an error that are shown."""
+
 AS_ESCAPES = "backslashreplace"
 """How half a surrogate pair is written: as the escape that JSON has for it."""
 

@@ -16,8 +16,10 @@ from typing import Any, NamedTuple
 from alongside.cli.output import means
 
 ROUNDS = 2
-NOISE = 1.15
-NOISE_SECONDS = 0.002
+"""Times that each contender runs: the first one starts workers and fills caches."""
+
+NOISE, NOISE_SECONDS = 1.15, 0.002
+"""Two times count as the same up to this factor, or this many seconds apart."""
 
 
 @dataclass(frozen=True)

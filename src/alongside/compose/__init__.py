@@ -36,7 +36,7 @@ def candidates(there: bool = False) -> Mapping[str, Capabilities]:
 
 
 def coming(name: str) -> bool:
-    """Whether workers of that backend are being made ahead, and are not there yet."""
+    """Whether workers of that backend are being made ahead (`PreparedBackend`), and are not there yet."""
     check = getattr(backends.find(name), "coming", None)
     return check is not None and check()
 

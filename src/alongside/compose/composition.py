@@ -49,6 +49,9 @@ Deliver: TypeAlias = "Callable[[Sequence[Delivery]], None]"
 class Composition:
     """One run, put together and ready to be driven.
 
+    `plan`: by which it runs now; `planned_at`: when that was made. `at_home`: it is where automatic runs begin, and the
+    pilot may move it.
+
     `endless`: nobody learns or teaches from it.
     `after`: the plan for what a plain loop has left after so many tasks were `done`. Perhaps not made in the caller's
     thread: its teacher says nothing until it has arrived there.

@@ -73,7 +73,7 @@ class Backlog:
         self.ready = 0
         """Tasks that may be sent now."""
         self.held = 0
-        """Tasks that could be sent, but that it is not the turn of (lines.py)."""
+        """Tasks that wait for their turn by the limits (lines.py), and cannot be sent yet."""
         self.horizon: int | None = None
         """Tasks from this index on are not wanted: an earlier one's failure will be raised."""
 
@@ -99,7 +99,7 @@ class Backlog:
         heapq.heappush(self._later, (until, segment.start, segment))
 
     def release(self, now: float) -> None:
-        """Make ready whose backoff is over."""
+        """Make those tasks ready whose backoff is over."""
         while self._later and self._later[0][0] <= now:
             self.put_back(heapq.heappop(self._later)[2])
 
@@ -144,7 +144,7 @@ class Backlog:
 
 
 def _joined(first: Any, second: Any) -> Sequence[Any]:
-    """Both, one after the other; sequences of a kind of their own know best how."""
+    """Both, one after the other. Two of the same type are added by their own `+`, so that they stay of that type."""
     if type(first) is not type(second) or type(first) is range:
         return joined([first, second])
     both: Sequence[Any] = first + second

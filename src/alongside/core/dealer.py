@@ -29,7 +29,8 @@ from alongside.core.policy import (
 from alongside.core.roster import Roster, Worker
 
 RESERVE, SHARED = 4096, 256
-"""Tasks that a worker of many slots holds beyond its slots, at the most, while a task takes long: alone; of several."""
+"""Tasks that a worker of many slots holds beyond its slots, at the most, while a task takes long: the only worker of
+its crew; one of several."""
 
 
 class Dealer:
@@ -42,6 +43,7 @@ class Dealer:
         self._roster = roster
         self._sizer = Sizer(crew.target_seconds, policy.batch_size, crew.most)
         self._hires = self._go = 0
+        """Workers hired in the present dealing, and how many may be."""
         self._now = self._heard_at = 0.0
         self._hired_at = float("-inf")
         self._commands: list[ev.Command] = []

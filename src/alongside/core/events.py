@@ -115,15 +115,15 @@ class Taken(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """From here on, work goes to another crew; the old one finishes what it has, and only `after` that it begins."""
+    """From here on, work goes to another crew. The old one finishes what it has; with `after`, the new one waits."""
 
     crew: Crew
     after: bool = False
 
 
 class Reserved(NamedTuple):
-    """So many of the CPUs are the caller's, who computes a task beside the workers: as many of them wait until it is 0
-    again. One works in any case."""
+    """The caller computes a task beside the workers, on so many CPUs: as many workers fewer are hired, until this is 0
+    again. One is in any case."""
 
     cpus: int
 
@@ -250,26 +250,30 @@ Command = Pull | Hire | Dispatch | Recall | Kill | Retire | Resize | Deliver | R
 
 
 class Crew(NamedTuple):
-    """The workers a run may use, as far as scheduling cares.
-
-    `max_workers` slots, each given up to `depth` batches at once, the second only where batches are expected to last
-    less than `prefetch_below` seconds (longer ones too where the crew `recalls`); `target_seconds` is how long a batch
-    should last; `most` tasks at most in one.
-    `watches_timeout` is true where the backend itself ends an attempt that takes too long, `counts_tasks` where it
-    replaces what has run as many tasks as one may. `recalls`: what a worker has not begun can be had back. `slots` is
-    how many tasks one worker runs at the same time; with `begin`, at the most: it begins with so many, and how many are
-    right is found while they run. `cpus`: how many the workers share; 0: that does not matter.
-    """
+    """The workers a run may use, as far as scheduling cares."""
 
     max_workers: int
+    """Workers, at the most."""
     depth: int = 1
+    """Batches that one worker is given at once, at the most."""
     slots: int = 1
+    """Tasks that one worker runs at the same time; with `begin`, at the most."""
     target_seconds: float = 0.004
+    """Seconds that a batch should last."""
     prefetch_below: float = 0.020
+    """A batch that is expected to last fewer seconds is sent while its worker still has one; where the crew `recalls`,
+    a longer one too."""
     most: int = 1 << 17
+    """Tasks in one batch, at the most."""
     watches_timeout: bool = False
+    """Whether the backend itself ends an attempt that takes too long."""
     counts_tasks: bool = False
+    """Whether the backend itself replaces what has run as many tasks as one may."""
     begin: int = 0
+    """Slots to begin with, where how many are right is found while tasks run; 0: that is not looked for."""
     recalls: bool = False
+    """Whether what a worker has not begun can be had back."""
     cpus: int = 0
+    """CPUs that the workers share; 0: that does not matter."""
     name: str = ""
+    """What outcomes call the workers: this, a hyphen, and the worker's number."""

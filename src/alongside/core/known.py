@@ -14,7 +14,8 @@ FEW, FAR = 8, 10
 """Tasks beside the first one that say whether it was a special one, and how many times as long it took if it was."""
 
 SATURATED, SPREAD = 0.8, 1.3
-"""CPUs kept busy: from the first to the second, threads take turns with the GIL."""
+"""Threads that keep so many to so many CPUs busy take turns with the GIL: one of them computes nearly always,
+and never two."""
 
 
 class Phase(NamedTuple):

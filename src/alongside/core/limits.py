@@ -26,8 +26,9 @@ SLACK = 0.010
 """Seconds that may be caught up after a start that came late, at the most."""
 
 UNSURE, COLD = 0.045, 0.250
-"""Seconds after its start within which a task is reckoned to reach whoever counts, unless it is done sooner: on the way
-some are late and some are not, and no second may count too many. The first tasks of a key have to connect first."""
+"""Seconds within which a request is reckoned to reach the server that counts it, unless it is done sooner; the second
+for the first requests of a key, which have to connect. *Why they matter*: of two requests that start a second apart,
+the first may be late on its way and the other not, and the server would count both in one second."""
 
 MANY = 1000
 """Starts that are remembered for a key at the most."""
@@ -64,16 +65,19 @@ def is_gate(thing: object) -> TypeGuard[Gate]:
 
 @dataclass(slots=True)
 class _Account:
-    """One key: how many run, when the next may start, who gives way to others until when, and the latest starts: when,
-    and when at the latest they had arrived.
-    """
+    """What is known of one key."""
 
     running: int = 0
+    """Tasks that run now."""
     due: float = -inf
+    """When the next one may start."""
     polite: object = None
     until: float = 0.0
+    """Who lets others go first, and until when."""
     starts: deque[list[float]] = field(default_factory=deque)
+    """The latest starts: when each was, and by when it had arrived at the latest."""
     cold: int = 0
+    """Starts so far."""
 
 
 class Ledger:
@@ -123,7 +127,7 @@ class Ledger:
             del self._accounts[key]
 
     def give_way(self, key: Hashable, now: float, me: object) -> None:
-        """Who gave one back lets others take it for a moment."""
+        """`me`, who has just given one back, lets others take the next for `COURTESY` seconds."""
         account = self._accounts.get(key) or self._open(key, now)
         account.polite, account.until = me, now + COURTESY
 
@@ -137,7 +141,7 @@ class Ledger:
         return account.running if account else 0
 
     def _cleared(self, account: _Account) -> float:
-        """When so many starts lie far enough back, by when they arrived at the latest, for one more."""
+        """When one more may start: a period after the oldest start that counts had arrived at the latest."""
         starts = account.starts
         return starts[0][1] + self._period if self._kept and len(starts) == self._kept else -inf
 

@@ -37,7 +37,8 @@ class _Line:
 
 
 class Lines(Backlog):
-    """`ready` are the tasks whose turn has been taken; `held` those in lines. `admit` makes one of these ready.
+    """A backlog with limits: `ready` are the tasks whose turn has been taken, `held` those in lines, and `admit` makes
+    one of these ready.
 
     Costs: a few microseconds and one object per task.
     """
@@ -48,10 +49,15 @@ class Lines(Backlog):
         self._call = call
         self._lines: dict[Keys, _Line] = {}
         self._open: list[tuple[int, int, _Line]] = []
+        """Lines to be tried, as a heap: by the index of the first task, then in the order in which they were opened."""
         self._timed: list[tuple[float, int, _Line]] = []
+        """Lines to be tried from a moment on, as a heap."""
         self._closed: dict[tuple[int, Hashable], list[_Line]] = {}
+        """Lines to be tried when a limit tells of a key: by the place of that limit, and the key."""
         self._taken: dict[int, tuple[Keys, float]] = {}
+        """Of each task that has its turn: the keys, and when it was taken."""
         self._news: deque[tuple[int, Hashable]] = deque()
+        """What limits have told, in any thread: the limit's place, and the key."""
         self._count = 0
         self._ears = [self._ear(place) for place in range(len(gates))]
         self.rejected: list[tuple[int, Any, Exception]] = []
@@ -149,7 +155,7 @@ class Lines(Backlog):
         self.held += 1
 
     def _offer(self, line: _Line) -> None:
-        """The line may be tried, in the order of the input."""
+        """Have the line tried: of several, the one first whose first task comes first in the input."""
         self._count += 1
         heapq.heappush(self._open, (line.tasks[0].first if line.tasks else 0, self._count, line))
 

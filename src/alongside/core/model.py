@@ -26,27 +26,29 @@ def _unknown() -> int:
 
 
 class Job(NamedTuple):
-    """What a run does to each item, and what it may use for that.
-
-    `star`: the item is a tuple of arguments. `coroutine`: calling `fn` gives something to await. `cpus`: how many of
-    them this run may use. `slots`: how many coroutines one worker runs side by side, where it has a loop of its own.
-    `tasks_per_worker`: for a backend whose slots come and go without the coordinator.
-    `seed`: what each task's randomness is derived from. `thread_names`: how those of its threads begin; empty: ours.
-    `room`: tells how many bytes of memory are free.
-    """
+    """What a run does to each item, and what it may use for that."""
 
     fn: Callable[..., Any]
     star: bool = False
+    """Whether an item is a tuple of arguments."""
     coroutine: bool = False
+    """Whether calling `fn` gives something to await."""
     initializer: Callable[..., object] | None = None
     initargs: tuple[Any, ...] = ()
     timeout: float | None = None
+    """Seconds that one attempt may take."""
     cpus: int = 1
+    """CPUs that this run may use."""
     slots: int = 1
+    """Coroutines that one worker runs side by side, where it has a loop of its own."""
     tasks_per_worker: int | None = None
+    """For a backend whose slots come and go without the coordinator."""
     seed: int | None = None
+    """What each task's randomness is derived from."""
     thread_names: str = ""
+    """How the names of its threads begin; empty: `alongside`."""
     room: Callable[[], int] = _unknown
+    """Tells how many bytes of memory are free."""
 
 
 class Batch(NamedTuple):

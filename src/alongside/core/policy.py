@@ -25,8 +25,8 @@ EAGER_WINDOW = 1 << 20
 """The same for a consumer that keeps every outcome anyway (`map`, `run`): tasks not yet finished, at most."""
 
 BARREN = 20
-"""Workers, and two more for each there may be, that end one after the other without a task in hand and without a result
-in between, before the run is given up: none can be made ready."""
+"""Workers that may end one after another, with no task in hand and no result in between, before the run is given up
+(two more for each that there may be): it seems that none can be made ready."""
 
 TIGHT, CRITICAL = 0.10, 0.05
 """Shares of the memory free below which nothing more is sent, and below which the youngest task is stopped."""

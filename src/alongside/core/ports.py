@@ -5,7 +5,7 @@ Owns the Protocols and the declared Capabilities. Must never import an implement
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from alongside.core.events import Command, Crew, Event
 from alongside.core.model import Batch, Job, Running
@@ -118,6 +118,36 @@ class Resizable(Backend, Protocol):
 
     def resize(self, worker: int, slots: int) -> None:
         """From now on so many at once. Those that run are not interrupted."""
+
+
+class PreparedBackend(Backend, Protocol):
+    """A backend whose workers take time to start, so that they are started ahead, while a loop goes on.
+
+    These belong to the class, since no run has the backend yet. Each is optional: it is asked for by name.
+    """
+
+    @staticmethod
+    def prepare(fn: Callable[..., object], workers: int) -> None:
+        """Begin what a run of `fn` on so many workers will need. Returns at once."""
+
+    @staticmethod
+    def ready() -> int:
+        """Workers that are there already."""
+
+    @staticmethod
+    def coming() -> bool:
+        """Whether workers that were prepared are about to be there."""
+
+    @staticmethod
+    def let_go() -> None:
+        """End what was prepared and is not there yet."""
+
+
+class MeteredBackend(Backend, Protocol):
+    """A backend that knows what its workers compute: only there is the choice looked at again, and remembered."""
+
+    def spent(self) -> Mapping[int, tuple[float, float]]:
+        """For each worker the seconds that it has computed, and those in which it would have, had it had a CPU."""
 
 
 class Observer(Protocol):

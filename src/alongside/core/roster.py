@@ -32,7 +32,7 @@ class Flight:
         return gaps
 
     def pieces(self, apart: Iterable[int]) -> Iterator[tuple[int, int]]:
-        """The same from the last to the first, and every offset in `apart` is a stretch of its own."""
+        """The unfinished stretches from the last to the first; every offset in `apart` is a stretch of its own."""
         for first, last in reversed(self.unfinished()):
             for offset in sorted((offset for offset in apart if first <= offset < last), reverse=True):
                 if offset + 1 < last:
@@ -101,8 +101,9 @@ class Worker:
         self.asked = now
 
     def overdue(self, patience: float, batches: int = 1) -> float | None:
-        """When what waits in it behind another task is to be had back; None where nothing is, or it was asked for, or
-        it holds fewer batches than that.
+        """When to ask it for what waits in it behind another task: `patience` seconds after that one was sent.
+
+        None where nothing waits, where it has been asked already, and where it holds fewer than `batches`.
         """
         if self.load < 2 or self.recalled or self.condemned is not None or not self.crew.recalls or self.crew.slots > 1:
             return None
@@ -176,7 +177,7 @@ class Roster:
     # -------------------------------------------------------------------------------------------- coming and going
 
     def enlist(self, crew: Crew, after: bool = False) -> None:
-        """From here on, work goes to this crew; the old one finishes what it has, `after` which the new one begins."""
+        """From here on, work goes to this crew. The old one finishes what it has; with `after`, the new one waits."""
         self.crew, self._after = crew, after
         self._present = 0
         self._empty.clear()

@@ -13,7 +13,11 @@ from alongside.observe.lanes import Span, coarsened
 from alongside.observe.record import Record
 
 BARS, LANES, FAILURES = 400, 24, 5
+"""What is shown at the most."""
+
 WIDTH, EACH = 1000, 12
+"""Units of the picture: its width, and the height of a lane."""
+
 BLUE, RED = "#3b7dd8", "#d2414e"
 
 

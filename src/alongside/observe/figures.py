@@ -17,6 +17,8 @@ SHOWN = 3000
 """Bars in the picture of the lanes: more are no longer told apart, and take a browser long to draw."""
 
 LANES_SHOWN = 200
+"""Lanes in that picture, at the most."""
+
 SUCCEEDED, FAILED = "succeeded", "failed"
 
 

@@ -25,6 +25,7 @@ MOST_FAILURES = 200
 """Failures that are told in full; the others are counted."""
 
 VERSION = 1
+"""Of the format in which a record is written."""
 
 
 @dataclass(slots=True)

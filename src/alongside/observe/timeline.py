@@ -29,6 +29,8 @@ PER_DECADE = 10
 """Steps of the distribution of durations in each power of ten."""
 
 SLOWEST = 12
+"""Attempts that are told as the slowest."""
+
 SAMPLE_EVERY, SAMPLES = 0.25, 2048
 """Seconds between two looks at memory, and how many are kept: beyond that every other is dropped."""
 

@@ -78,7 +78,7 @@ def _inner(fn: Any) -> Any:
 
 
 def code_of(fn: Any) -> Any:
-    """What stands for the function wherever it is made again (a lambda in a loop, a partial); None if nothing does."""
+    """What stays the same where the function is made anew (a lambda in a loop, a partial): its code; or None."""
     inner = _inner(fn)
     code = _code(inner) or _code(_part(type(inner), "__call__"))
     return code if code is not None else (inner if isinstance(inner, type(len)) else None)

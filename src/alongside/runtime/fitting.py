@@ -1,7 +1,7 @@
 """A plan made to fit the memory that is free, before workers are started and while they run.
 
-Owns the last reading of it, which is good for a moment: a new one takes a quarter of a millisecond, as long as all the
-rest of a short run. Must never change which backend is taken.
+Owns the last reading of that memory, which is good for `MOMENT` seconds: a new one takes a quarter of a millisecond, as
+long as all the rest of a short run. Must never change which backend is taken.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MOMENT = 0.2
 
 
 class _Reading:
-    """What was free, and when that was."""
+    """The memory as it is now, when called: read again where the last reading is too old."""
 
     def __init__(self) -> None:
         self._at = float("-inf")

@@ -37,7 +37,8 @@ def keep(fn: Any, facts: Facts) -> None:
 
 
 def keep_of_loop(fn: Any, facts: Facts) -> None:
-    """Remember what a plain loop, or one event loop, has shown. Of the GIL that may be nothing, where it was known."""
+    """Remember what a plain loop, or a single event loop, has shown. Where that does not tell whether the GIL is held,
+    what was known of it before stays."""
     before = recall(fn)
     if facts.gil_held is None and before is not None:
         facts = facts._replace(gil_held=before.gil_held)

@@ -92,8 +92,8 @@ class Stretch:
 
 
 class Pushed:
-    """The input of a service. `late`: calls begin when a worker runs them, which then is in this process and tells them
-    so itself; else when they are taken, and are then out of reach.
+    """The input of a service. `late`: a call has begun, and cannot be cancelled any more, when a worker runs it; the
+    worker is in this process and says so. Otherwise it has begun when it is taken.
 
     Guarantees: what is pushed is taken under the driver's lock; what has come is settled without it, and may be by two
     threads at once.

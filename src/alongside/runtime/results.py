@@ -48,6 +48,11 @@ class Run:
     "skip" leaves it out). `outcomes`: one `Outcome` per task, made when asked for. `failures`: the failed ones; their
     `item`s can be run again. `plan`: the backend and why. `stats`: the run in numbers. `timeline`: what every worker
     did when.
+
+    >>> import alongside
+    >>> run = alongside.run(int, ["1", "x", "3"])
+    >>> run.stats.succeeded, [failure.item for failure in run.failures], run.outcomes[2].value
+    (2, ['x'], 3)
     """
 
     plan: Plan

@@ -54,6 +54,7 @@ class Review:
         self.facts = facts
         self.may_come_home = True
         self._full = False
+        """Whether the CPUs were kept busy all the time between the last two looks."""
         self._weigh: Callable[[Facts], Facts] = lambda facts: facts
         self._clock = clock
         self._finished = self._seen = 0

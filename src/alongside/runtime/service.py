@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 LOOK = 0.001
-"""Seconds between two looks of the thread that has stood back: what nobody waits for is late by two of them at most."""
+"""Seconds between two looks of the thread while callers drive: an answer that no caller waits for is late by two of
+them at most."""
 
 MAKE_ONE = ": make an executor of your own here"
 
@@ -55,10 +56,13 @@ class Service:
         self._blocked: dict[int, Awaited] = {}
         """What each caller waits for who does not drive."""
         self._back = self._alone = self._unpushed = False
+        """Whether the thread stands back, so that callers drive; whether none may; whether nobody can push any more."""
         self._feeding = False
         self._turns = 0
+        """How often a caller has begun to drive."""
         self._failed: BaseException | None = None
         self._call = _taken()
+        """Held as long as the thread need not come back."""
         self._opened = threading.Event()
         self._thread = threading.Thread(target=self._work, name="alongside-service", daemon=True)
 

@@ -29,6 +29,7 @@ class Source:
         self._at = 0
         self.total = count(iterables)
         self._given = 0
+        """Items that were taken and not put back, of what is no list or range."""
         self.ahead = 0
         """Items that are known to come, of an input of unknown length."""
 
@@ -60,7 +61,7 @@ class Source:
 
     def look_ahead(self, most: int) -> None:
         """Take up to so many items ahead, for about a millisecond, and see how many there are: `ahead` at the least, or
-        `total` where that is all. They come again.
+        `total` where that is all. They are put back.
         """
         items, ended, error = self.take(most)
         if ended and error is None:

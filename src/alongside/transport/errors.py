@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 MAX_EXCEPTIONS: Final = 64
 """Exceptions that travel together: the raised one, its causes and contexts, the members of groups."""
 MAX_FRAMES: Final = 60
+"""Frames of a traceback."""
 MAX_TEXT: Final = 8_000
 """Characters of a traceback, and of a message that is quoted in another one."""
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 MAX_OBJECTS: Final = 200_000
 MAX_DEPTH: Final = 500
 MAX_SECONDS: Final = 0.25
+"""How many objects are looked at, how far inside one another, and for how long, before the search is given up."""
 
 _ATOMS: Final = frozenset(
     {int, float, complex, str, bytes, bytearray, bool, type(None), type(Ellipsis), type(NotImplemented), PickleBuffer}
