@@ -47,6 +47,13 @@ def test_a_brief_map_loads_nothing_but_its_loop() -> None:
     assert loaded <= {"alongside", "alongside.api", "alongside.clocks", "alongside.runtime", "__future__"} | runtime
 
 
+def test_a_look_at_a_loop_loads_no_events() -> None:
+    loaded = loaded_by("from alongside.compose import candidates, coming, let_go, look; candidates(); let_go()")
+    assert "alongside.core.choose" in loaded
+    assert not loaded & {"alongside.core.events", "alongside.core.model", "alongside.exceptions", "_pickle"}
+    assert not {name for name in loaded if name.startswith(("alongside.workers", "alongside.transport"))}
+
+
 def test_a_small_map_loads_no_engine() -> None:
     loaded = loaded_by("import alongside; alongside.map(abs, range(10)); next(alongside.imap(abs, [1]))")
     assert not loaded & (DEPENDENCIES | {"asyncio", "multiprocessing", "concurrent.futures", "inspect", "logging"})

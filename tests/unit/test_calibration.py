@@ -10,7 +10,8 @@ from alongside.core import events as ev
 from alongside.core.model import Part
 from alongside.core.ports import Capabilities
 from alongside.runtime import calibration
-from alongside.runtime.calibration import STALE, Calibration, Listener, cache_file, copy_bandwidth, here
+from alongside.runtime.calibration import STALE, Calibration, cache_file, copy_bandwidth, here
+from alongside.runtime.ledger import Listener
 
 DECLARED = Capabilities(start_seconds=0.04, task_seconds=0.0001)
 

@@ -18,8 +18,9 @@ from alongside.core.choose import Facts, Wishes, choose
 from alongside.core.known import Phase, learned, without_a_special
 from alongside.core.model import Part
 from alongside.core.ports import Capabilities
-from alongside.runtime import known, machine, pilot_async
+from alongside.runtime import known, ledger, machine, pilot_async
 from alongside.runtime.callables import REMEMBERED
+from alongside.runtime.ledger import Ledger
 from alongside.runtime.opening import Opening
 from alongside.runtime.pilot import KNOWN, STRAIGHT, Pilot, first_plan
 from alongside.runtime.pilot_async import CoroutinePilot
@@ -112,15 +113,15 @@ class Backend:
 
 def test_a_ledger_counts_what_workers_computed_since_they_were_hired(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 10.0
-    ledger, backend = known.Ledger(lambda: now), Backend()
-    ledger.enter(backend)
+    book, backend = Ledger(lambda: now), Backend()
+    book.enter(backend)
     for worker in (1, 2):
-        ledger.on_command(ev.Hire(worker), now)
+        book.on_command(ev.Hire(worker), now)
     for worker, tasks in ((1, 3), (2, 1), (9, 100)):  # the last is of another backend, which it has left
-        ledger.on_event(ev.Finished(worker, worker, [Part(0, [None] * tasks, 0.1)], seconds=0.5), now)
+        book.on_event(ev.Finished(worker, worker, [Part(0, [None] * tasks, 0.1)], seconds=0.5), now)
     backend.books = {1: (7.4, 1.2), 2: (0.4, 0.0)}
     now = 10.5
-    ledger.conclude(len, BEFORE)
+    book.conclude(len, BEFORE)
     facts = known.recall(len)
     assert facts is not None
     assert facts.tasks_seen == 4
@@ -129,15 +130,15 @@ def test_a_ledger_counts_what_workers_computed_since_they_were_hired(monkeypatch
 
 def test_what_a_loop_did_before_is_counted_too(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 10.0
-    ledger, backend = known.Ledger(lambda: now), Backend()
-    ledger.enter(backend)
+    book, backend = Ledger(lambda: now), Backend()
+    book.enter(backend)
     quick = Phase(6, 6e-6, 6e-6, 6e-6, 0.0, True)
-    ledger.follows(lambda: (quick._replace(tasks=1), quick))
-    ledger.on_command(ev.Hire(1), now)
-    ledger.on_event(ev.Finished(1, 1, [Part(0, [None] * 3, 0.1)], seconds=0.3), now)
+    book.follows(lambda: (quick._replace(tasks=1), quick))
+    book.on_command(ev.Hire(1), now)
+    book.on_event(ev.Finished(1, 1, [Part(0, [None] * 3, 0.1)], seconds=0.3), now)
     backend.books = {1: (7.3, 1.0)}
     now = 10.5
-    ledger.conclude(len, BEFORE)
+    book.conclude(len, BEFORE)
     facts = known.recall(len)
     assert facts is not None
     assert facts.tasks_seen == 10
@@ -148,7 +149,7 @@ def test_what_a_loop_did_before_is_counted_too(monkeypatch: pytest.MonkeyPatch) 
 def test_what_was_done_before_a_run_left_its_loop_is_remembered(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once only what came afterwards was: twenty that compute and sixty that wait were sixty that wait."""
     told: list[Any] = []
-    monkeypatch.setattr(known, "learned", lambda before, phases: told.append(phases))
+    monkeypatch.setattr(ledger, "learned", lambda before, phases: told.append(phases))
     monkeypatch.setattr(machine, "cpu_count", lambda: 2)
     call(time.sleep, [0.005] * 40)
     assert len(told) == 1
@@ -157,9 +158,9 @@ def test_what_was_done_before_a_run_left_its_loop_is_remembered(call: Any, monke
 
 
 def test_a_run_that_did_nothing_teaches_nothing() -> None:
-    ledger = known.Ledger()
-    ledger.enter(Backend())
-    ledger.conclude(len, BEFORE)
+    book = Ledger()
+    book.enter(Backend())
+    book.conclude(len, BEFORE)
     assert known.recall(len) is None
 
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from sys import modules
 
-from alongside.core.ports import Backend
-from alongside.exceptions import OptionError
+from alongside.backends import declared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from alongside.core.ports import Backend, Capabilities
 
 _OWN = {
     "serial": "alongside.backends.serial:SerialBackend",
@@ -24,6 +26,19 @@ _OWN = {
     "asyncio": "alongside.backends.aio:AsyncioBackend",
 }
 _GROUP = "alongside.backends"
+_WORKERS = {
+    "serial": "alongside.backends.serial",
+    "threads": "alongside.backends.threads",
+    "processes": "alongside.workers.supervisor",  # where some may be made before anything else is loaded
+    "asyncio": "alongside.backends.aio",
+}
+_DECLARED = {
+    "serial": declared.SERIAL,
+    "threads": declared.THREADS,
+    "processes": declared.PROCESSES,
+    "asyncio": declared.ASYNCIO,
+}
+
 _registered: dict[str, type[Backend]] = {}
 
 
@@ -62,8 +77,22 @@ def find(name: str) -> type[Backend]:
     return found
 
 
+def capabilities(name: str) -> Capabilities:
+    """What the backend of that name declares. For one of our own none is loaded."""
+    own = None if name in _registered else _DECLARED.get(name)
+    return find(name).capabilities if own is None else own
+
+
+def alive(name: str) -> type[Backend] | None:
+    """The backend class of that name, where it may have workers; None, and nothing is loaded, where it cannot."""
+    home = None if name in _registered else _WORKERS.get(name)
+    return find(name) if home is None or home in modules else None
+
+
 def exists(name: str) -> bool:
     """Whether a backend of that name can be found."""
+    from alongside.exceptions import OptionError
+
     try:
         return bool(find(name))
     except (OptionError, ImportError):
@@ -75,4 +104,6 @@ def _from_entry_points(name: str) -> Any:
 
     for point in entry_points(group=_GROUP, name=name):
         return point.load()
+    from alongside.exceptions import OptionError
+
     raise OptionError(f"there is no backend {name!r}; those here are {', '.join(names())}.")

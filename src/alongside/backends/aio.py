@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from time import thread_time
 
+from alongside.backends import declared
 from alongside.core.events import Begun, Blocked, Crew, Event, Lost, Returned, Unfit
 from alongside.core.lanes import SLOTS
 from alongside.core.model import Batch, Death, Job, Running
@@ -28,14 +29,7 @@ class AsyncioBackend:
     """One worker with many slots. An ordinary function is run in threads, so that it does not block the loop."""
 
     name: ClassVar[str] = "asyncio"
-    capabilities: ClassVar[Capabilities] = Capabilities(
-        overlaps_waiting=True,
-        cancellable=True,
-        runs_coroutines_together=True,
-        in_event_loop=True,
-        grows_to=1000,
-        task_seconds=0.00001,
-    )
+    capabilities: ClassVar[Capabilities] = declared.ASYNCIO
     _slots: Slots | _Threads
 
     def __init__(self, max_workers: int | None = None) -> None:

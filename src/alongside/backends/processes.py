@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from threading import Lock, get_ident, main_thread
 
+from alongside.backends import declared
 from alongside.core.batching import BATCH_SECONDS
 from alongside.core.events import Blocked, Crew, Event, Finished, Lost, Returned, Said, Unfit
 from alongside.core.model import Batch, Fault, Job, Part, Running
@@ -54,16 +55,7 @@ class ProcessesBackend:
     """A crew of warm processes; batches are pickled, large buffers travel beside the pickle in memory files."""
 
     name: ClassVar[str] = "processes"
-    capabilities: ClassVar[Capabilities] = Capabilities(
-        shares_memory=False,
-        escapes_gil=True,
-        overlaps_waiting=True,
-        killable=True,
-        needs_pickling=True,
-        loops_apart=True,
-        start_seconds=0.04,
-        task_seconds=0.0001,
-    )
+    capabilities: ClassVar[Capabilities] = declared.PROCESSES
 
     def __init__(self, max_workers: int | None = None) -> None:
         self._limit = max_workers or os.cpu_count() or 1

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from threading import Event as Flag
 
+from alongside.backends import declared
 from alongside.core.events import Crew, Event, Finished, Lost, Unfit
 from alongside.core.model import Batch, Death, Fault, Job, Part, Running
 from alongside.core.ports import Capabilities
@@ -34,7 +35,7 @@ class SerialBackend:
     """
 
     name: ClassVar[str] = "serial"
-    capabilities: ClassVar[Capabilities] = Capabilities(in_caller=True)
+    capabilities: ClassVar[Capabilities] = declared.SERIAL
 
     def __init__(self, max_workers: int | None = None) -> None:
         pass

@@ -10,6 +10,7 @@ import _queue as queue  # not `queue`: a file of that name may lie in the folder
 import time
 from collections.abc import Mapping, Sequence
 
+from alongside.backends import declared
 from alongside.core.events import Begun, Crew, Event, Lost, Returned, Unfit
 from alongside.core.model import Batch, Death, Job, Running
 from alongside.core.ports import Capabilities
@@ -33,9 +34,7 @@ class ThreadsBackend:
     """One worker, whose slots are the threads of a pool: a free thread takes the next tasks by itself."""
 
     name: ClassVar[str] = "threads"
-    capabilities: ClassVar[Capabilities] = Capabilities(
-        overlaps_waiting=True, grows_to=256, start_seconds=0.0001, task_seconds=0.00005
-    )
+    capabilities: ClassVar[Capabilities] = declared.THREADS
 
     def __init__(self, max_workers: int | None = None) -> None:
         self._limit = max_workers or DEFAULT_WORKERS

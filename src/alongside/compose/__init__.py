@@ -37,7 +37,7 @@ def candidates(there: bool = False) -> Mapping[str, Capabilities]:
 
 def coming(name: str) -> bool:
     """Whether workers of that backend are being made ahead (`PreparedBackend`), and are not there yet."""
-    check = getattr(backends.find(name), "coming", None)
+    check = getattr(backends.alive(name), "coming", None)
     return check is not None and check()
 
 
@@ -46,7 +46,7 @@ def let_go(chosen: str = "") -> None:
     CPU time from the tasks until it is.
     """
     for name in backends.names():
-        end = getattr(backends.find(name), "let_go", None)
+        end = getattr(backends.alive(name), "let_go", None)
         if end is not None and name != chosen:
             end()
 
@@ -67,10 +67,10 @@ def would_begin_again() -> bool:
 
 
 def _here(name: str, there: bool) -> Capabilities:
-    backend = backends.find(name)
-    if not backend.capabilities.needs_pickling:
-        return backend.capabilities
-    return calibration.here(name, backend.capabilities, there or calibration.ready(backend))
+    declared = backends.capabilities(name)
+    if not declared.needs_pickling:
+        return declared
+    return calibration.here(name, declared, there or calibration.ready(backends.alive(name)))
 
 
 def wishes_of(options: Options) -> Wishes:
@@ -85,4 +85,4 @@ def base_facts(cpus: int) -> Facts:
 
 def fitted(plan: Plan) -> Plan:
     """The plan with no more worker processes than there is memory for."""
-    return fitted_to_memory(plan, backends.find(plan.backend).capabilities)
+    return fitted_to_memory(plan, backends.capabilities(plan.backend))

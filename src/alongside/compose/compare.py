@@ -228,7 +228,7 @@ class _Trial:
         return None
 
     def _able(self) -> Capabilities:
-        return backends.find(self.name).capabilities
+        return backends.capabilities(self.name)
 
 
 def _rounds(trials: Sequence[_Trial]) -> None:

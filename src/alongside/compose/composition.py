@@ -23,12 +23,12 @@ from alongside.core.ports import Backend, Observer
 from alongside.exceptions import BackendUnavailable, OptionError
 from alongside.observe.watchers import timeline_of, watchers
 from alongside.runtime import calibration, machine
-from alongside.runtime.calibration import Listener
 from alongside.runtime.callables import is_coroutine_function
 from alongside.runtime.driver import Driver
 from alongside.runtime.fitting import free_memory, room
 from alongside.runtime.interrupts import shielded
-from alongside.runtime.known import Ledger, keep_of_loop, recall
+from alongside.runtime.known import keep_of_loop, recall
+from alongside.runtime.ledger import Ledger, Listener
 from alongside.runtime.loop import name_task
 from alongside.runtime.opening import MANY_AHEAD
 from alongside.runtime.pilot import Pilot, first_plan, pilot_of_coroutines
@@ -263,7 +263,7 @@ class Composition:
 
     def _as_asked(self) -> Plan:
         """The user's own choice; processes get a worker per CPU this process may use, not per CPU of the machine."""
-        able = backends.find(self.options.backend).capabilities
+        able = backends.capabilities(self.options.backend)
         if self.options.memory_limit is not None and not able.killable:
             raise OptionError(
                 f"memory_limit needs workers that can be ended one by one, which {self.options.backend!r} has not: "

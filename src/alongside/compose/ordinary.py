@@ -169,7 +169,7 @@ def _finished_run(made: Composition, deliveries: list[Delivery], began: float) -
 
 def needs_pickling(backend: str) -> bool:
     """Whether what a backend runs has to be pickled."""
-    return backends.find(backend).capabilities.needs_pickling
+    return backends.capabilities(backend).needs_pickling
 
 
 def serve(fn: Fn, source: Pushed, options: Options, service: Service, thread_names: str = "") -> None:

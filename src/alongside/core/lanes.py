@@ -5,9 +5,11 @@ Owns that arithmetic. Must never look at a machine: the CPUs are passed in.
 
 from __future__ import annotations
 
-from alongside.core.events import Crew
-from alongside.core.model import Job
-from alongside.core.ports import Capabilities
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from alongside.core.events import Crew
+    from alongside.core.model import Job
+    from alongside.core.ports import Capabilities
 
 SLOTS = 100
 """Coroutines in flight in one event loop where the user gave no number."""

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from alongside.core.events import Command, Crew, Event
-from alongside.core.model import Batch, Job, Running
 from alongside.light import NamedTuple, Protocol
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import ClassVar
+
+    from alongside.core.events import Command, Crew, Event
+    from alongside.core.model import Batch, Job, Running
 
 
 class Capabilities(NamedTuple):

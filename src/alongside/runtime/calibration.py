@@ -1,8 +1,8 @@
 """What things cost on this machine: the start of workers, copying memory. Measured.
 
 Owns the measured costs, and the small file in the user's cache folder that keeps them from one process to the next.
-Must never start anything to measure it (it watches what runs do anyway), nor fail where the file cannot be read or
-written: what a backend declares is then used, and what this process has seen.
+Must never start anything to measure it (ledger.py watches what runs do anyway), nor fail where the file cannot be read
+or written: what a backend declares is then used, and what this process has seen.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable
 from time import perf_counter, time
 
-from alongside.core.events import Command, Event, Finished, Hire
 from alongside.core.ports import Capabilities
 
 TYPE_CHECKING = False
@@ -174,28 +173,3 @@ def copy_bandwidth() -> float:
         costs.learn("copy", COPIED / max(perf_counter() - began, 1e-6))
         costs.keep()
     return costs.get("copy", 2e9)
-
-
-class Listener:
-    """Watches the workers of a run: how long passes from the first hire until the first results are there, less what
-    the tasks took."""
-
-    def __init__(self, name: str, ready: int, clock: Callable[[], float] = perf_counter) -> None:
-        self._cost = f"{name}.{'warm' if ready else 'cold'}"
-        self._clock = clock
-        self._hired: float | None = None
-        self._over = False
-
-    def on_event(self, event: Event, now: float) -> None:
-        if isinstance(event, Finished) and self._hired is not None and not self._over:
-            self._over = True
-            calibration().learn(self._cost, self._clock() - self._hired - event.seconds)
-
-    def on_command(self, command: Command, now: float) -> None:
-        if isinstance(command, Hire) and self._hired is None:
-            self._hired = self._clock()
-
-    def close(self) -> None:
-        """The run is over: keep what was learned."""
-        if self._over:
-            calibration().keep()

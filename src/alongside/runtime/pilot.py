@@ -12,7 +12,6 @@ from alongside.clocks import run_delay
 from alongside.core.choose import Candidates, Facts, Plan, Wishes, choose
 from alongside.core.known import FAR, FEW, Phase
 from alongside.core.lanes import lanes
-from alongside.core.model import Block, Delivery
 from alongside.light import NamedTuple
 from alongside.runtime.loop import AHEAD
 from alongside.runtime.probe import Weight
@@ -21,6 +20,8 @@ from alongside.runtime.watcher import Watcher
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from alongside.core.model import Delivery
 
 PATIENCE = 0.003
 """Seconds of work before anything but the loop is thought of."""
@@ -115,6 +116,8 @@ class AnyPilot:
 
     def see(self, delivery: Delivery) -> None:
         """Count what has come, and keep one item and its result to weigh."""
+        from alongside.core.model import Block
+
         tasks, each = len(delivery) if isinstance(delivery, Block) else 1, delivery.seconds
         seconds = each * tasks if isinstance(each, float) else sum(each)
         if self._seen == 0 and tasks == 1:

@@ -5,7 +5,6 @@ Owns the measurements. Must never run an item only to find out, and never decide
 
 from __future__ import annotations
 
-import _pickle
 import time
 from collections.abc import Callable
 
@@ -13,6 +12,7 @@ from alongside.runtime.calibration import copy_bandwidth
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _pickle import PickleBuffer
     from typing import Any
 
 
@@ -49,6 +49,6 @@ LARGE = 1 << 20
 def _size_of(value: Any) -> int:
     from alongside.transport import pickling
 
-    buffers: list[_pickle.PickleBuffer] = []
+    buffers: list[PickleBuffer] = []
     data = pickling.dumps(value, buffers)
     return len(data) + sum(buffer.raw().nbytes for buffer in buffers)
