@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from _queue import SimpleQueue
 from collections.abc import Callable, Iterator
@@ -15,8 +16,9 @@ from alongside.core.events import Begun, Finished, Lost, Returned
 from alongside.core.model import Batch, Job
 from alongside.exceptions import TaskTimeout
 from alongside.workers.gathering import Gathering
-from alongside.workers.spans import Span
-from alongside.workers.threadpool import Puller, ThreadPool
+from alongside.workers.puller import Puller
+from alongside.workers.spans import Span, Unbegun
+from alongside.workers.threadpool import ThreadPool
 
 PATIENCE = 30.0
 
@@ -119,7 +121,7 @@ def test_a_thread_that_finds_nothing_takes_over_without_anybody_looking(world: C
 
 def test_a_thread_may_be_started_while_another_looks_whom_to_take_over_from(world: Callable[..., World]) -> None:
     pool = world(abs, 4).pool
-    threads = [Puller(number, pool) for number in range(1, 4)]
+    threads = [Puller(number, pool, contextvars.copy_context()) for number in range(1, 4)]
 
     class Starts(Span):
         @property
@@ -132,6 +134,19 @@ def test_a_thread_may_be_started_while_another_looks_whom_to_take_over_from(worl
     pool._threads = dict(enumerate(threads[:2], 1))
     assert pool.take(threads[0]) is None
     assert 3 in pool._threads
+    pool._threads.clear()
+
+
+def test_shares_do_not_become_ever_smaller_near_the_end(world: Callable[..., World]) -> None:
+    pool = world(abs, 4).pool
+    threads = [Puller(number, pool, contextvars.copy_context()) for number in range(1, 5)]
+    pool._threads = {thread.number: thread for thread in threads}
+    pool.done(10, 0.010)
+    pool._add(Unbegun(1, 0, range(100)), pool._todo.append)
+    assert [len(pool.take(thread) or ()) for thread in threads] == [25, 18, 14, 10]
+    assert [len(pool.take(thread) or ()) for thread in threads] == [8, 8, 8, 8]
+    taken = [len(pool.take(threads[0]) or ()) for _ in range(2)]
+    assert taken == [1, 4], "what is left, and half of what waits at another"
     pool._threads.clear()
 
 
@@ -205,6 +220,23 @@ def test_no_more_threads_than_tasks(world: Callable[..., World]) -> None:
     assert threading.active_count() <= before + 3
     gate.set()
     w.until(lambda: len(w.values) == 3)
+
+
+def test_threads_are_started_without_waiting_for_each(
+    world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, gate = threading.Thread._bootstrap, threading.Event()  # type: ignore[attr-defined]
+    before = threading.active_count()
+    w = world(lambda n: gate.wait(PATIENCE), 4)
+    w.pool.add(Batch(1, 0, [0]))
+    monkeypatch.setattr(threading.Thread, "_bootstrap", lambda thread: gate.wait(PATIENCE) and run(thread))
+    w.pool.add(Batch(2, 1, range(10)))
+    assert w.pool.staff() == 3, "though none of them says that it runs"
+    assert w.pool.under_way >= 3
+    assert not w.pool.understaffed
+    gate.set()
+    w.pool.close()  # while they are only about to run
+    assert threading.active_count() <= before
 
 
 def test_an_initializer_that_raises_is_told(world: Callable[..., World]) -> None:
@@ -286,9 +318,10 @@ def test_a_worker_that_is_killed_is_replaced() -> None:
 
 
 def test_it_is_told_when_all_threads_have_begun_and_what_waits_can_be_had_back() -> None:
-    gate = threading.Event()
+    gate, has_begun = threading.Event(), threading.Semaphore(0)
 
     def wait(item: int) -> int:
+        has_begun.release()
         gate.wait(PATIENCE)
         return item
 
@@ -298,8 +331,7 @@ def test_it_is_told_when_all_threads_have_begun_and_what_waits_can_be_had_back()
         assert type(begun) is Begun
         assert 0 < begun.under_way <= 3
         assert begun.seconds > 0.0
-        while backend._pool.under_way < 3:
-            assert not backend.wait(0.01)
+        assert all(has_begun.acquire(timeout=PATIENCE) for _ in range(3))
         backend.recall(1)
         (returned,) = _first(backend)
         assert returned == Returned(1, [(1, 3, 10)])

@@ -19,17 +19,16 @@ from alongside.core.model import Batch, Fault, Job
 from alongside.exceptions import TaskTimeout
 from alongside.transport.contexts import for_a_thread
 from alongside.workers.gathering import Gathering
-from alongside.workers.runner import OFFSET, SINCE, Awaiter, Runner, caller, placed
-from alongside.workers.spans import NOTHING, Span, Unbegun
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from alongside.workers.runner import Broken, Stretch
+from alongside.workers.puller import Puller
+from alongside.workers.runner import OFFSET, SINCE, placed
+from alongside.workers.spans import Span, Unbegun
 
 SPAN = 0.050
 """Seconds that what a thread takes at one go should last: taking costs some ten microseconds."""
+
+AT_LEAST = 0.008
+"""Seconds that it should last though each of the others would get less, near the end: who finds nothing takes over half
+of what waits elsewhere, which is less work than taking ever smaller shares."""
 
 HARVEST = 0.010
 """Seconds after which results finished in the midst of a span are fetched from a thread that is still at it, and what
@@ -46,15 +45,6 @@ LEARN = 0.3
 
 GRACE = 0.5
 """Seconds `close` waits for threads whose task cannot be interrupted."""
-
-
-class _Runner(Runner):
-    """A runner of spans, which know themselves how far they are; what waits in it is fetched by who wants it."""
-
-    hand_over = 1 << 62
-
-    def _next(self) -> tuple[int, Any]:
-        return self._offset + self._taken, self._items if self._items.waiting else None
 
 
 class ThreadPool:
@@ -77,7 +67,7 @@ class ThreadPool:
         self._starting = threading.Lock()
         self._todo: deque[Unbegun] = deque()
         self._returned: list[tuple[int, int, int]] = []
-        self._waiting = self._idle = self._count = 0
+        self._waiting = self._idle = self._fresh = self._count = 0
         self._each = self._harvested = 0.0
         self._rung = False
         self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -125,8 +115,8 @@ class ThreadPool:
         return returned
 
     def staff(self) -> int:
-        """Start threads while work waits for one; how many. A start takes long enough for the one before to show what
-        it does: where those that there are have done most of what there was, fetching that and giving more comes first.
+        """Start threads while work waits for one; how many. The first one was waited for, and may have shown what it
+        does: where those that there are have done most of what there was, fetching that and giving more comes first.
         """
         before = self._count
         while self.understaffed and not (self._rung and self._waiting < AT_HAND * self.limit):
@@ -135,8 +125,8 @@ class ThreadPool:
 
     @property
     def understaffed(self) -> bool:
-        """Whether work waits though one more thread may be started."""
-        return self._waiting > self._idle and self.may_grow
+        """Whether work waits that no thread will take at once, though one more may be started."""
+        return self._waiting > self._idle + self._fresh and self.may_grow
 
     @property
     def may_grow(self) -> bool:
@@ -145,8 +135,8 @@ class ThreadPool:
 
     @property
     def under_way(self) -> int:
-        """How many threads have a task in hand."""
-        return sum(1 for thread in list(self._threads.values()) if thread.page[OFFSET])
+        """How many threads have a task in hand, or are about to take their first."""
+        return self._fresh + sum(1 for thread in list(self._threads.values()) if thread.page[OFFSET])
 
     @property
     def backed_up(self) -> bool:
@@ -218,8 +208,7 @@ class ThreadPool:
         threads = self.let_go()
         deadline = time.monotonic() + GRACE
         for thread in threads:
-            if thread.thread.ident != threading.get_ident():
-                thread.thread.join(max(0.0, deadline - time.monotonic()))
+            thread.join(max(0.0, deadline - time.monotonic()))
         self.ring = self.failed = _nothing
         self._threads.clear()  # each of them knows this pool, and through it the function
         if self._exchanged:
@@ -233,6 +222,9 @@ class ThreadPool:
     def take(self, thread: Puller) -> Span | None:
         """The next tasks for a thread; None when it is to sleep until the bell rings, or to end (`let_go`)."""
         with self._lock:
+            if thread.fresh:
+                thread.fresh = False
+                self._fresh -= 1
             if len(self._threads) > self.limit or thread.may_take <= 0:
                 self._release(thread)
             if thread.let_go:
@@ -283,8 +275,12 @@ class ThreadPool:
 
     def _share(self) -> int:
         """How many tasks a thread takes at one go: as many as last a moment, fewer where others would go without."""
+        if not self._each:
+            return 1
         fair = self._waiting // self.limit
-        return min(fair, int(SPAN / self._each)) or 1 if self._each else 1
+        if not self.may_grow:  # the others are there to take over what they miss
+            fair = max(fair, int(AT_LEAST / self._each))
+        return min(fair, int(SPAN / self._each)) or 1
 
     def _taken_over(self, thread: Puller) -> Span | None:
         """Half of what waits in the hands of the thread that has most of it, for one that finds nothing else."""
@@ -307,11 +303,16 @@ class ThreadPool:
             if len(self._threads) >= self.limit:
                 return
             self._count += 1
-            thread = self._threads[self._count] = Puller(self._count, self)
+            thread = Puller(self._count, self, for_a_thread(self._context))
+            with self._lock:
+                self._threads[thread.number] = thread
+                self._fresh += 1
             try:
-                thread.start(for_a_thread(self._context))
+                thread.start(wait=thread.number == 1)
             except RuntimeError:
-                del self._threads[self._count]
+                with self._lock:
+                    del self._threads[thread.number]
+                    self._fresh -= 1
                 self.limit = len(self._threads)
                 if not self._threads:
                     raise
@@ -334,66 +335,6 @@ class ThreadPool:
         if thread.hoards and time.monotonic_ns() - thread.page[SINCE] > HARVEST * 1e9:
             with self._lock:
                 self._add(thread.span.shed(), self._todo.appendleft)
-
-
-class Puller:
-    """One thread of the pool: takes a span, runs it, hands over what came of it."""
-
-    def __init__(self, number: int, pool: ThreadPool) -> None:
-        self.number = number
-        self.page = [0, 0, 0, 0]
-        self.may_take = pool.job.tasks_per_worker or 1 << 62
-        self.let_go = False
-        self.span = NOTHING
-        self._pool = pool
-        job = pool.job
-        self._awaiter = Awaiter()
-        call = caller(job.fn, job.star, self._awaiter if job.coroutine else None)
-        if job.seed is not None:
-            from alongside.workers import seeding
-
-            call = seeding.side_by_side(call, job.seed)
-        self.runner = _Runner(call, self._emit, self.page, always_timed=job.timeout is not None)
-
-    def start(self, context: contextvars.Context) -> None:
-        prefix = self._pool.job.thread_names
-        name = f"{prefix}_{self.number - 1}" if prefix else f"alongside-{self.number}"
-        self.thread = threading.Thread(target=context.run, args=(self._work,), name=name, daemon=True)
-        self.thread.start()
-
-    @property
-    def hoards(self) -> bool:
-        """Whether it is amid several tasks."""
-        return len(self.span) > 1 and self.page[OFFSET] > 0
-
-    def _work(self) -> None:
-        pool = self._pool
-        try:
-            if pool.job.initializer is not None:
-                pool.job.initializer(*pool.job.initargs)
-        except BaseException as error:
-            pool.failed(error)
-            return
-        try:
-            while not self.let_go:
-                span = pool.take(self)
-                if span is not None:
-                    self.runner.run(span.batch, span.first, span)
-                    self.span = span = NOTHING  # an idle thread must not keep the items of its last tasks alive
-                elif not self.let_go:
-                    pool.sleep()
-        finally:
-            self._awaiter.close()
-            self.runner.close()
-
-    def _emit(self, batch: int, stretches: list[Stretch], broken: list[Broken], seconds: float) -> None:
-        if self.let_go:
-            return
-        number, pool = self.number, self._pool
-        count = len(broken) + sum(len(stretch[1]) for stretch in stretches)
-        faults = [(batch, Fault(*one, number)) for one in broken]
-        pool.gathering.add([(batch, *stretch, number) for stretch in stretches], faults)
-        pool.done(count, seconds)
 
 
 def _nothing(*_: object) -> None:
