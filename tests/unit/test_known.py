@@ -51,6 +51,16 @@ def test_in_threads_that_compute_the_time_of_a_task_says_nothing() -> None:
     assert facts.gil_held is True
 
 
+def test_in_threads_that_compute_tasks_have_waited_as_one_in_the_loop_did_to_its_end() -> None:
+    """Once they had waited as long as the first had when it was looked at, which was amid it."""
+    amid = BEFORE._replace(tasks_seen=1, wall=0.005, cpu=0.0001)
+    alone = Phase(1, seconds=0.0201, elapsed=0.0201, computed=0.0001, delayed=0.0, apart=True)
+    beside = Phase(99, seconds=2.4, elapsed=0.1, computed=0.05, delayed=0.0, apart=False)
+    facts = learned(amid, [alone, beside])
+    assert facts is not None
+    assert facts.waiting == pytest.approx(0.020)
+
+
 def test_tasks_cannot_have_waited_longer_than_they_took() -> None:
     """What was cached since: as long as it counted as waiting each call began in threads again."""
     facts = learned(BEFORE, [Phase(300_000, seconds=0.3, elapsed=0.1, computed=0.09, delayed=0.0, apart=False)])

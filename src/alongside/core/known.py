@@ -75,7 +75,8 @@ def learned(before: Facts, phases: Sequence[Phase]) -> Facts | None:
     if tasks < 2 or before.parallel_inside or before.coroutine:
         return None
     cpu = sum(phase.computed for phase in phases) / tasks
-    waiting = sum(_waited(before, phase) for phase in phases) / tasks
+    usual = _usual_wait(before, phases)
+    waiting = sum(_waited(phase, usual) for phase in phases) / tasks
     return before._replace(
         tasks_seen=tasks,
         wall=cpu + waiting,
@@ -87,12 +88,23 @@ def learned(before: Facts, phases: Sequence[Phase]) -> Facts | None:
     )
 
 
-def _waited(before: Facts, phase: Phase) -> float:
+def _usual_wait(before: Facts, phases: Sequence[Phase]) -> float:
+    """Seconds that a task has waited where none had to wait for the GIL. Before a run left its loop that may have been
+    seen of a task in hand only, which had not waited to its end."""
+    if not waits(before):
+        return 0.0
+    clear = [phase for phase in phases if not phase.turns]
+    seen = sum(map(_at_most, clear)) / max(1, sum(phase.tasks for phase in clear))
+    return max(seen, before.waiting)
+
+
+def _waited(phase: Phase, usual: float) -> float:
     """Seconds that the tasks of a phase have waited, and not for the GIL or a CPU."""
-    at_most = max(0.0, phase.seconds - phase.computed - phase.delayed)
-    if phase.turns:
-        return min(at_most, phase.tasks * before.waiting) if waits(before) else 0.0
-    return at_most
+    return min(_at_most(phase), phase.tasks * usual) if phase.turns else _at_most(phase)
+
+
+def _at_most(phase: Phase) -> float:
+    return max(0.0, phase.seconds - phase.computed - phase.delayed)
 
 
 def _held(before: Facts, phases: Sequence[Phase]) -> bool | None:
