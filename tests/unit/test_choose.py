@@ -176,10 +176,12 @@ def test_what_the_process_computes_beside_a_task_that_waits_is_not_the_tasks() -
 
 def test_what_waits_is_not_parallel_inside_though_other_threads_of_the_program_compute() -> None:
     nap = WAITING._replace(wall=0.005, cpu=2e-5, process_cpu=0.006)
-    assert not nap.parallel_inside
-    plan = choose(nap, HERE)
-    assert plan.backend == "threads"
-    assert "waiting" in plan.reasons[0]
+    woken_late = nap._replace(wall=0.043, process_cpu=0.0144, delayed=0.0226)
+    for facts in (nap, woken_late):
+        assert not facts.parallel_inside
+        plan = choose(facts, HERE)
+        assert plan.backend == "threads"
+        assert "waiting" in plan.reasons[0]
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,13 @@ def test_in_threads_that_compute_tasks_have_waited_as_one_in_the_loop_did_to_its
     assert facts.waiting == pytest.approx(0.020)
 
 
+def test_tasks_that_were_woken_late_have_waited_all_the_same() -> None:
+    late = Phase(100, seconds=1.5, elapsed=0.1, computed=0.01, delayed=1.4, apart=False)
+    facts = learned(BEFORE._replace(wall=0.005, cpu=0.0001), [late])
+    assert facts is not None
+    assert facts.waiting > 0.9 * facts.wall
+
+
 def test_tasks_cannot_have_waited_longer_than_they_took() -> None:
     """What was cached since: as long as it counted as waiting each call began in threads again."""
     facts = learned(BEFORE, [Phase(300_000, seconds=0.3, elapsed=0.1, computed=0.09, delayed=0.0, apart=False)])

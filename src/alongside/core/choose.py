@@ -47,9 +47,11 @@ BEGINNING = 0.00001
 PARALLEL_INSIDE = 1.3
 """CPU seconds of the process per CPU second of the thread from which the function counts as parallel inside."""
 
-
 SOME = 0.1
 """Share of its time that a call must wait for that to be told of one that mostly computes."""
+
+AWAKE = 0.9
+"""Share of its time that a task computes or wants to from which it never waited."""
 
 HINDERED = 3
 """A task counts as kept from computing by other programs for at most so many times what it computes. What it was kept
@@ -93,9 +95,9 @@ class Facts(NamedTuple):
 
     @property
     def hindered(self) -> float:
-        """Seconds of a task in which it could have computed but had no CPU, since other programs had it, or the other
-        threads of its own process."""
-        beside = max(0.0, self.process_cpu - self.cpu)
+        """Seconds of a task in which it could have computed but had no CPU, since others had it: other programs or,
+        where it did nothing else than to compute or to want to, the other threads of its process."""
+        beside = self.process_cpu - self.cpu if self.cpu + self.delayed > AWAKE * self.wall else 0.0
         return min(self.delayed, max(HINDERED * self.cpu, beside))
 
     @property

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from alongside.core.choose import Facts, waits
+from alongside.core.choose import HINDERED, Facts, waits
 from alongside.light import NamedTuple
 
 FEW, FAR = 8, 10
@@ -104,7 +104,7 @@ def _waited(phase: Phase, usual: float) -> float:
 
 
 def _at_most(phase: Phase) -> float:
-    return max(0.0, phase.seconds - phase.computed - phase.delayed)
+    return max(0.0, phase.seconds - phase.computed - min(phase.delayed, HINDERED * phase.computed))
 
 
 def _held(before: Facts, phases: Sequence[Phase]) -> bool | None:
