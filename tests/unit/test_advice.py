@@ -245,3 +245,33 @@ def test_no_item_and_a_failing_item() -> None:
 def test_why_a_backend_cannot_be_used_is_a_sentence() -> None:
     text = str(advice(UNPICKLABLE))
     assert "  - processes cannot be used: item.lock is a lock.\n" in text
+
+
+# --------------------------------------------------------------------------------------------- what would be lost
+
+
+def computes_and_appends(row: list[int]) -> None:
+    row.append(1)
+    until = time.thread_time() + 0.01
+    while time.thread_time() < until:
+        pass
+
+
+async def computes_and_appends_async(row: list[int]) -> None:
+    computes_and_appends(row)
+    row.append(1)
+
+
+@pytest.mark.parametrize("fn", [computes_and_appends, computes_and_appends_async])
+def test_what_would_be_lost_in_processes_is_said_with_the_advice(fn: Any) -> None:
+    told = alongside.advise(fn, [[] for _ in range(2000)], max_workers=4)
+    lost = told.plan.backend == "processes"
+    assert ("changes its item and returns nothing" in str(told)) is lost
+    assert [text.partition(":")[0] for text in told.warnings] == ["changes lost"] * lost
+    assert told.to_dict()["warnings"] == list(told.warnings)
+    assert ("Mind this first" in told._repr_html_()) is lost
+
+
+def test_where_nothing_would_be_lost_nothing_is_said() -> None:
+    assert alongside.advise(time.sleep, [0.005] * 200).warnings == ()
+    assert "Mind" not in str(alongside.advise(abs, [1, 2]))

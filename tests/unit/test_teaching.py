@@ -10,8 +10,10 @@ import sys
 import threading
 import time
 import warnings
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,8 +23,8 @@ import alongside
 from alongside import AlongsideWarning
 from alongside.core import teaching
 from alongside.core.choose import Facts
-from alongside.core.events import Blocked, Finished
-from alongside.core.model import Part
+from alongside.core.events import Blocked, Dispatch, Finished
+from alongside.core.model import Batch, Part
 from alongside.core.ports import Capabilities
 from alongside.runtime import teaching as saying
 from alongside.runtime.teaching import LONG, Site, Teacher, call_site, say
@@ -206,6 +208,96 @@ def test_what_begins_beside_the_caller_is_said_at_the_callers_line_once_it_arriv
     assert [(one.filename, one.lineno) for one in caught] == [(__file__, line)]
 
 
+def mark(row: list[int]) -> None:
+    row.append(1)
+
+
+def mark_and_give(row: list[int]) -> list[int]:
+    row.append(1)
+    return row
+
+
+def mark_or_tell(row: list[int]) -> str | None:
+    if len(row) > 2:
+        return "too long"
+    row.append(1)
+    return None
+
+
+async def mark_async(row: list[int]) -> None:
+    row.append(1)
+
+
+MARKED = re.escape("changes its item and returns nothing: it appends to the list row (test_teaching.py:")
+
+
+@pytest.mark.parametrize("fn", [mark, mark_or_tell, mark_async])
+def test_an_item_changed_in_a_process_is_lost(said: Said, fn: Any) -> None:
+    rows: list[list[int]] = [[], []]
+    alongside.map(fn, rows, backend="processes", max_workers=1)
+    assert rows == [[], []]
+    (text,) = said()
+    assert re.match(f"changes lost: {fn.__name__} {MARKED}", text)
+    assert "Return the item" in text
+
+
+@pytest.mark.parametrize(
+    ("fn", "item"), [(mark_and_give, []), (mark_or_tell, [1, 2, 3]), (mark, SimpleNamespace(append=print)), (len, [])]
+)
+def test_what_is_given_back_is_not_lost(said: Said, fn: Any, item: Any) -> None:
+    alongside.map(fn, [item, item], backend="processes", max_workers=1)
+    assert said() == []
+
+
+@pytest.mark.parametrize("backend", ["serial", "threads"])
+def test_an_item_is_changed_where_memory_is_shared(said: Said, backend: str) -> None:
+    rows: list[list[int]] = [[], []]
+    alongside.map(mark, rows, backend=backend, max_workers=2)
+    assert rows == [[1], [1]]
+    assert said() == []
+
+
+def test_imap_and_several_inputs_are_told_of_changed_items_too(said: Said) -> None:
+    list(alongside.imap(mark, [[], []], backend="processes", max_workers=1))
+    alongside.map(lambda n, row: row.append(n), [1, 2], [[], []], backend="processes", max_workers=1)
+    assert [text.partition(":")[0] for text in said()] == ["changes lost"] * 2
+
+
+def test_an_automatic_run_that_begins_in_processes_is_told_what_is_lost(said: Said) -> None:
+    alongside.map(mark, [[], []], memory_limit=10**10, max_workers=1)
+    alongside.map(collect, [1, 2], memory_limit=10**10, max_workers=1)
+    assert [text[:25] for text in said()] == ["changes lost: mark change", "changes lost: collect app"]
+
+
+def test_an_automatic_run_that_leaves_its_loop_says_that_items_are_left_as_they_were(said: Said) -> None:
+    end = time.monotonic() + 60
+
+    def marks(row: list[int]) -> None:
+        until = time.thread_time() + 0.02
+        while time.thread_time() < until:
+            pass
+        row.append(1)
+
+    while not said() and time.monotonic() < end:
+        alongside.map(marks, [[] for _ in range(60)])
+    assert re.match(f"changes lost: .*marks {MARKED}", said()[0])
+
+
+def test_nothing_is_kept_of_the_item_that_was_looked_at(said: Said) -> None:
+    class Row(list[int]):
+        pass
+
+    row = Row()
+    gone = weakref.ref(row)
+    teacher = Teacher(mark)
+    teacher.begins(PROCESSES, 2)
+    teacher.on_command(Dispatch(1, Batch(1, 0, [row])), 0.0)
+    teacher.speak()
+    assert "changes its item" in said()[0]
+    del row
+    assert gone() is None
+
+
 def test_one_thread_draws_in_order(said: Said) -> None:
     before = np.random.get_state()
     try:
@@ -310,6 +402,7 @@ def every_lesson() -> list[teaching.Lesson]:
     return [
         teaching.changes_lost("f", [change]),
         teaching.changes_lost("f", [change] * 5),
+        teaching.item_changed("f", change),
         teaching.shared_seed("f", own, "", True),
         teaching.shared_seed("f", common, "random.seed was called", True),
         teaching.shared_seed("f", common, "random.seed was called", False),

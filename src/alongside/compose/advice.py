@@ -23,6 +23,7 @@ from alongside.runtime.callables import is_coroutine_function, name_of
 from alongside.runtime.pilot import Pilot
 from alongside.runtime.pilot_async import CoroutinePilot
 from alongside.runtime.source import count, iterate
+from alongside.runtime.teaching import lost
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,21 +46,25 @@ def advise(fn: Fn, iterables: tuple[Iterable[Any], ...], given: Mapping[str, Any
     items, star = iterate(iterables), len(iterables) > 1
     base = Facts(coroutine=is_coroutine_function(fn), cpus=machine.cpu_count(), tasks_left=count(iterables))
     if base.coroutine:
-        facts = _again_if_done(_seen(_awaited(fn, items, star, base)))
-        return _told(fn, facts, choose(facts, candidates(), wishes), wishes)
+        found, sample = _awaited(fn, items, star, base)
+        facts = _again_if_done(_seen(found))
+        return _told(fn, facts, choose(facts, candidates(), wishes), wishes, sample, star)
     pilot = Pilot(candidates, wishes, base, fn, base.tasks_left)
     try:
         _watch(fn, items, star, pilot)
         tried = _again_if_done(_seen(pilot.facts()))
         plan = pilot.verdict(lambda _: tried)
-        return _told(fn, _with_weights(tried, pilot.facts()), plan, wishes)
+        return _told(fn, _with_weights(tried, pilot.facts()), plan, wishes, pilot.sample, star)
     finally:
         pilot.close()
 
 
-def _told(fn: Fn, facts: Facts, plan: Plan, wishes: Wishes) -> Advice:
+def _told(fn: Fn, facts: Facts, plan: Plan, wishes: Wishes, sample: tuple[Any, Any] | None, star: bool) -> Advice:
     able = candidates()
-    return Advice(name_of(fn), facts, plan, prospects(facts, plan, able, wishes), not_for_this(facts, able, wishes))
+    lesson = lost(fn, *sample, star) if sample and not able[plan.backend].shares_memory else None
+    warned = (str(lesson),) if lesson else ()
+    told = prospects(facts, plan, able, wishes), not_for_this(facts, able, wishes)
+    return Advice(name_of(fn), facts, plan, *told, warned)
 
 
 def _seen(facts: Facts) -> Facts:
@@ -98,8 +103,9 @@ def _watch(fn: Fn, items: Iterator[Any], star: bool, pilot: Pilot) -> None:
             return
 
 
-def _awaited(fn: Fn, items: Iterator[Any], star: bool, base: Facts) -> Facts:
-    """Await the first calls, a few at once, in an event loop: how busy they keep it shows only side by side."""
+def _awaited(fn: Fn, items: Iterator[Any], star: bool, base: Facts) -> tuple[Facts, tuple[Any, Any] | None]:
+    """Await the first calls, a few at once, in an event loop: how busy they keep it shows only side by side. The facts,
+    and an item with its result."""
     import asyncio
 
     from alongside.runtime import loops
@@ -128,4 +134,4 @@ def _awaited(fn: Fn, items: Iterator[Any], star: bool, base: Facts) -> Facts:
             pilot.close()
 
     facts: Facts = loops.run(some)
-    return facts if facts.tasks_seen else base
+    return facts if facts.tasks_seen else base, pilot.sample

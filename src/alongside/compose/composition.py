@@ -100,10 +100,11 @@ class Composition:
             observers += self._second_thoughts(total, backend)
         if backend.capabilities.needs_pickling and not endless:
             observers.append(Listener(self.plan.backend, calibration.ready(backend)))
-        self.teacher = Teacher(fn, options.seed is not None, beside=after is not None)
-        if options.backend != "auto" and not endless:
+        auto, beside = options.backend == "auto", after is not None
+        self.teacher = Teacher(fn, options.seed is not None, beside=beside, star=star, asked=not auto)
+        if not (self.at_home or beside or endless):
             self.teacher.begins(backend.capabilities, self.plan.max_workers)
-        observers += [self.teacher] if (coroutine or self.teacher.counts) and not endless else []
+        observers += [self.teacher] if (coroutine or self.teacher.counts or auto) and not endless else []
         self.driver = Driver(coordinator, backend, self.job, source, self._received, observers, clock, free_memory)
 
     def consider(self) -> None:

@@ -97,6 +97,16 @@ def changes_lost(function: str, changes: Sequence[Change]) -> Lesson:
     )
 
 
+def item_changed(function: str, change: Change) -> Lesson:
+    """Worker processes change copies of their items too, and the call gives nothing else."""
+    return Lesson(
+        "changes lost",
+        f"{function} changes its item and returns nothing: it {change}. A worker process has a copy of the item, so "
+        "the change does not come back. Return the item: the results are then the changed items, in order. Or use "
+        "backend='threads', which shares memory.",
+    )
+
+
 def shared_seed(function: str, draw: Draw, seeded: str, processes: bool) -> Lesson:
     """Random numbers that are not what the seed promised; `seeded` is where it was set."""
     place = where(draw.file, draw.line)

@@ -21,6 +21,7 @@ class Advice:
 
     `facts`: what was measured. `plan`: the choice; its `reasons` and `predictions` (seconds for the tasks left) are
     here too. `prospects`: what would change it, a sentence each. `excluded`: the backends that cannot be used, and why.
+    `warnings`: what the function does that would come to nothing there, such as changing its item.
     """
 
     function: str
@@ -28,6 +29,7 @@ class Advice:
     plan: Plan
     prospects: tuple[str, ...] = ()
     excluded: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -51,7 +53,7 @@ class Advice:
         return f"For {self.function}: {how}{workers}."
 
     def __str__(self) -> str:
-        parts = [self.verdict, *_listed("Why:", self.reasons)]
+        parts = [self.verdict, *self._why()]
         if self.facts.wall:
             parts += ["", self._heading(), shapes.as_text(self._table())]
         parts += [*_listed("What would change it:", self.prospects), *_listed("Measured:", self._measured())]
@@ -68,7 +70,7 @@ class Advice:
         from rich.console import Group
         from rich.text import Text
 
-        parts: list[Any] = [Text(self.verdict, style="bold"), *map(Text, _listed("Why:", self.reasons)), ""]
+        parts: list[Any] = [Text(self.verdict, style="bold"), *map(Text, self._why()), ""]
         if self.facts.wall:
             parts += [shapes.as_rich(self._table(), self._heading())]
         told = [*_listed("What would change it:", self.prospects), *_listed("Measured:", self._measured())]
@@ -79,6 +81,7 @@ class Advice:
 
     def _repr_html_(self) -> str:
         parts = [f"<strong>{shapes.paragraph(self.verdict)}</strong>", shapes.bullets(self.reasons)]
+        parts += [shapes.paragraph(_BUT), shapes.bullets(self.warnings)] if self.warnings else []
         if self.facts.wall:
             parts += [shapes.paragraph(self._heading()), shapes.as_html(self._table())]
         for title, texts in (("What would change it:", self.prospects), ("Measured:", self._measured())):
@@ -95,6 +98,7 @@ class Advice:
             "facts": {**self.facts._asdict(), "waiting": self.facts.waiting, "left": self.facts.left},
             "prospects": list(self.prospects),
             "excluded": dict(self.excluded),
+            "warnings": list(self.warnings),
         }
 
     def to_json(self) -> str:
@@ -102,6 +106,9 @@ class Advice:
         return shapes.to_json(self.to_dict())
 
     # --------------------------------------------------------------------------------------------------- words
+
+    def _why(self) -> list[str]:
+        return [*_listed("Why:", self.reasons), *_listed(_BUT, self.warnings)]
 
     def _heading(self) -> str:
         left, whole = self.facts.left, self.facts.tasks_left in (None, self.facts.tasks_seen)
@@ -138,6 +145,8 @@ class Advice:
 def _listed(title: str, texts: Sequence[str]) -> list[str]:
     return ["", title, *(f"  - {text}" for text in texts)] if texts else []
 
+
+_BUT = "Mind this first:"
 
 _SAYING = {
     "serial": "keep the plain loop",

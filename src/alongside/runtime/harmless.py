@@ -13,8 +13,31 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_STORING = ("STORE_GLOBAL", "DELETE_GLOBAL", "STORE_ATTR", "DELETE_ATTR", "STORE_SUBSCR")
-_STORES = frozenset(opmap[name] for name in _STORING)
+CHANGING = {"append", "extend", "insert", "add", "update", "remove", "discard", "pop", "popitem", "clear", "setdefault"}
+CHANGING |= {"sort", "reverse", "rotate", "appendleft", "extendleft", "popleft", "subtract"}
+CHANGING |= {"difference_update", "intersection_update", "symmetric_difference_update"}
+"""Methods by which the containers of the standard library are changed."""
+
+CHANGING_TABLES = {"fill", "put", "partition", "resize", "itemset", "sort", "insert", "update"}
+"""Methods by which arrays and frames are changed; others of a frame's are told so, by `inplace=True`."""
+
+_STORING = (
+    "STORE_GLOBAL",
+    "DELETE_GLOBAL",
+    "STORE_ATTR",
+    "DELETE_ATTR",
+    "STORE_SUBSCR",
+    "DELETE_SUBSCR",
+    "STORE_SLICE",
+)
+_STORES = frozenset(opmap[name] for name in _STORING if name in opmap)
+_GIVING, _GIVING_CONSTANT, _COMMON = (
+    opmap.get(name) for name in ("RETURN_VALUE", "RETURN_CONST", "LOAD_COMMON_CONSTANT")
+)
+_CONSTANT = (opmap["LOAD_CONST"], _GIVING_CONSTANT, _COMMON)
+_ADDING = opmap["BINARY_OP"]
+_IN_PLACE = range(13, 26)
+"""Arguments of that instruction from `+=` to `^=`."""
 _CONSTANTS = (int, float, complex, str, bytes, bool, type(None), BuiltinFunctionType)
 _CHANCE = ("random", "torch")
 
@@ -28,8 +51,44 @@ def is_harmless(fn: Any) -> bool:
     code = fn.__code__
     if not _STORES.isdisjoint(code.co_code[::2]) or any(isinstance(const, CodeType) for const in code.co_consts):
         return False
+    if may_change_its_item(code) and (code.co_name == "<lambda>" or _gives_nothing(code)):
+        return False
     around = fn.__globals__
     return all(_is_plain(around.get(name), name) for name in code.co_names)
+
+
+def may_change_its_item(code: CodeType) -> bool:
+    """Whether there is something in it by which it may change what it is given."""
+    if not code.co_argcount:
+        return False
+    if not CHANGING.isdisjoint(code.co_names) or not CHANGING_TABLES.isdisjoint(code.co_names):
+        return True
+    if any(isinstance(const, tuple) and "inplace" in const for const in code.co_consts):
+        return True
+    ops = code.co_code[::2]
+    stores = not _STORES.isdisjoint(ops)
+    return stores or (_ADDING in ops and any(op == _ADDING and arg in _IN_PLACE for op, arg in _steps(code)))
+
+
+def _steps(code: CodeType) -> list[tuple[int, int]]:
+    return list(zip(code.co_code[::2], code.co_code[1::2], strict=True))
+
+
+def _gives_nothing(code: CodeType) -> bool:
+    """Whether it gives nothing but None, as far as that is seen at once."""
+    before = (0, 0)
+    for op, arg in _steps(code):
+        source = before if op == _GIVING else (op, arg) if op == _GIVING_CONSTANT else None
+        if source is not None and not _is_none(code, *source):
+            return False
+        before = op, arg
+    return True
+
+
+def _is_none(code: CodeType, op: int, arg: int) -> bool:
+    if op not in _CONSTANT:
+        return False
+    return op == _COMMON or (arg < len(code.co_consts) and code.co_consts[arg] is None)
 
 
 def _is_plain(value: Any, name: str) -> bool:

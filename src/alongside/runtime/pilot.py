@@ -127,6 +127,11 @@ class AnyPilot:
         if self._sample is None and isinstance(delivery, Block):
             self._sample = delivery.items[0], delivery.values[0]
 
+    @property
+    def sample(self) -> tuple[Any, Any] | None:
+        """An item and its result."""
+        return self._sample
+
     def _weigh_next(self, peek: Callable[[], Sequence[Any]]) -> None:
         """Have the next item weighed, of which there is no result yet."""
         items = peek()

@@ -6,8 +6,6 @@ Owns the reading of bytecode. Must never call the function, evaluate a property,
 A name is only of interest where it stands for something outside: a global, a variable of an enclosing function, the
 object a method belongs to, an argument that a partial or a default supplies. What it stands for is looked up, so that
 `results.append` counts where `results` is a list, and not where it is a module or a local.
-Instructions belong together where their source begins at the same place: `groups[key].append(x)`, all of it, begins
-where `groups` does. That holds from Python 3.11 on, whatever else differs between its versions.
 """
 
 from __future__ import annotations
@@ -23,18 +21,25 @@ from types import BuiltinMethodType, CodeType, FunctionType, MethodType, ModuleT
 
 from alongside.core.teaching import Change, Draw
 from alongside.light import NamedTuple
+from alongside.runtime.bytecode import (
+    ATTRIBUTE,
+    Place,
+    is_in_place,
+    is_part,
+    line_of,
+    loads,
+    place_of,
+    steps_of,
+    stores,
+)
+from alongside.runtime.harmless import CHANGING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-CHANGING = {"append", "extend", "insert", "add", "update", "remove", "discard", "pop", "popitem", "clear", "setdefault"}
-CHANGING |= {"sort", "reverse", "rotate", "appendleft", "extendleft", "popleft", "subtract"}
-CHANGING |= {"difference_update", "intersection_update", "symmetric_difference_update"}
-"""Methods by which the containers of the standard library are changed."""
-
 CONTAINERS = (list, dict, set, bytearray, deque)
-"""What those methods belong to, subclasses included (`defaultdict`, `Counter`)."""
+"""What the methods of `CHANGING` belong to, subclasses included (`defaultdict`, `Counter`)."""
 
 TABLES = frozenset({("numpy", "ndarray"), ("pandas", "DataFrame"), ("pandas", "Series")})
 """Types of other libraries that are changed by assigning to a part of them: the library, the type's name."""
@@ -42,7 +47,7 @@ TABLES = frozenset({("numpy", "ndarray"), ("pandas", "DataFrame"), ("pandas", "S
 ENOUGH = 50
 """Functions read at most: the one given, and those of the user's that it calls."""
 
-_UNKNOWN: Any = object()
+UNKNOWN: Any = object()
 _LIBRARIES = (os.path.dirname(os.__file__), os.path.dirname(os.path.dirname(__file__)))
 
 
@@ -58,7 +63,7 @@ class _Scope(NamedTuple):
 
     code: CodeType
     outside: Callable[[str, str], Any]
-    """Of an instruction's name and its argument: the value, or `_UNKNOWN`."""
+    """Of an instruction's name and its argument: the value, or `UNKNOWN`."""
 
 
 def read(fn: Any) -> Reading:
@@ -66,7 +71,7 @@ def read(fn: Any) -> Reading:
     changes: dict[tuple[str, str], Change] = {}
     draws: dict[str, Draw] = {}
     seeded: set[str] = set()
-    todo: deque[tuple[Any, dict[str, Any]]] = deque([_unwrapped(fn)])
+    todo: deque[tuple[Any, dict[str, Any]]] = deque([unwrapped(fn)])
     seen: set[CodeType] = set()
     while todo and len(seen) < ENOUGH:
         function, bound = todo.popleft()
@@ -81,7 +86,7 @@ def read(fn: Any) -> Reading:
                 elif isinstance(found, Draw):
                     (seeded.add(found.source) if found.seeds else draws.setdefault(found.source, found))
                 else:
-                    todo.append(_unwrapped(found))
+                    todo.append(unwrapped(found))
     kept = tuple(draw for source, draw in draws.items() if source not in seeded)
     return Reading(tuple(changes.values()), kept)
 
@@ -93,7 +98,7 @@ def is_the_users(file: str) -> bool:
     return not file.startswith(_LIBRARIES)
 
 
-def _unwrapped(fn: Any) -> tuple[Any, dict[str, Any]]:
+def unwrapped(fn: Any) -> tuple[Any, dict[str, Any]]:
     """The Python function behind a partial, a method or an object that can be called; its arguments known already."""
     positional: list[Any] = []
     named: dict[str, Any] = {}
@@ -119,15 +124,15 @@ def _scopes(function: Any, bound: Mapping[str, Any]) -> Iterator[_Scope]:
     """The function's code and that of the functions inside it."""
     code, around = function.__code__, function.__globals__
     cells = dict(zip(code.co_freevars, map(_content, function.__closure__ or ()), strict=False))
-    assigned = {name for ins in dis.get_instructions(code) if "STORE_FAST" in ins.opname for name in _names(ins)}
+    assigned = {name for ins in dis.get_instructions(code) for name in stores(ins)}
 
     def scopes(code: CodeType, outer: frozenset[str], own: Mapping[str, Any]) -> Iterator[_Scope]:
         def outside(opname: str, name: str) -> Any:
             if opname.endswith("_GLOBAL") or (opname == "LOAD_NAME" and name in code.co_names):
-                return around.get(name, _UNKNOWN)
+                return around.get(name, UNKNOWN)
             if opname.endswith("_DEREF"):
-                return cells.get(name, _UNKNOWN) if name in outer else own.get(name, _UNKNOWN)
-            return own.get(name, _UNKNOWN) if "LOAD_FAST" in opname else _UNKNOWN
+                return cells.get(name, UNKNOWN) if name in outer else own.get(name, UNKNOWN)
+            return own.get(name, UNKNOWN) if "LOAD_FAST" in opname else UNKNOWN
 
         yield _Scope(code, outside)
         for inner in code.co_consts:
@@ -143,12 +148,7 @@ def _content(cell: Any) -> Any:
     try:
         return cell.cell_contents
     except ValueError:  # it is empty
-        return _UNKNOWN
-
-
-def _names(ins: dis.Instruction) -> tuple[str, ...]:
-    """The variables an instruction names; newer Pythons put two loads in one."""
-    return ins.argval if isinstance(ins.argval, tuple) else (str(ins.argval),)
+        return UNKNOWN
 
 
 # -------------------------------------------------------------------------------------------------- instructions
@@ -157,21 +157,21 @@ def _names(ins: dis.Instruction) -> tuple[str, ...]:
 def _findings(scope: _Scope) -> Iterator[Any]:
     """Changes, draws, and further functions of the user's, in one code object."""
     code = scope.code
-    steps = [ins for ins in dis.get_instructions(code) if ins.opname not in ("PUSH_NULL", "PRECALL", "NOP")]
+    steps = steps_of(code)
     made_once = {str(ins.argval) for place, ins in enumerate(steps) if _asks_whether_there(steps, place)}
     for place, ins in enumerate(steps):
         if ins.opname in ("STORE_GLOBAL", "DELETE_GLOBAL") and ins.argval not in made_once:
-            yield Change("assigns", str(ins.argval), "global", code.co_filename, _line(ins, code))
+            yield Change("assigns", str(ins.argval), "global", code.co_filename, line_of(ins, code))
         elif ins.opname == "STORE_DEREF" and ins.argval in code.co_freevars and _is_outer(scope, ins):
-            yield Change("assigns", str(ins.argval), "outer", code.co_filename, _line(ins, code))
-        elif ins.opname.startswith(("LOAD_GLOBAL", "LOAD_DEREF", "LOAD_FAST", "LOAD_NAME")):
-            value = scope.outside(ins.opname, name := _names(ins)[-1])
-            if value is not _UNKNOWN:
-                yield from _followed(steps, place, name, value, code)
+            yield Change("assigns", str(ins.argval), "outer", code.co_filename, line_of(ins, code))
+        for name, begins in loads(steps, place):
+            value = scope.outside(ins.opname, name)
+            if value is not UNKNOWN:
+                yield from _followed(steps, place, name, value, begins, code)
 
 
 def _is_outer(scope: _Scope, ins: dis.Instruction) -> bool:
-    return scope.outside(ins.opname, ins.argval) is not _UNKNOWN
+    return scope.outside(ins.opname, ins.argval) is not UNKNOWN
 
 
 def _asks_whether_there(steps: list[dis.Instruction], place: int) -> bool:
@@ -182,103 +182,82 @@ def _asks_whether_there(steps: list[dis.Instruction], place: int) -> bool:
     return bool(after) and "JUMP" in after[0] and after[0].endswith(("_NOT_NONE", "_IF_TRUE"))
 
 
-def _followed(steps: list[dis.Instruction], place: int, name: str, value: Any, code: CodeType) -> Iterator[Any]:
+def _followed(
+    steps: list[dis.Instruction], place: int, name: str, value: Any, begins: Place | None, code: CodeType
+) -> Iterator[Any]:
     """What is done to the thing outside that is loaded at `place`: its attributes, its parts, its methods."""
-    begins = _place(steps[place + 1]) if isinstance(steps[place].argval, tuple) else _place(steps[place])
-    at = code.co_filename, _line(steps[place], code)
+    at = code.co_filename, line_of(steps[place], code)
     rest = place + 1
-    while rest < len(steps) and steps[rest].opname in _ATTRIBUTE:
-        attribute = str(steps[rest].argval)
-        if attribute in CHANGING and isinstance(value, CONTAINERS):
-            yield Change(attribute, name, _kind(value), *at)
+    while rest < len(steps) and steps[rest].opname in ATTRIBUTE:
+        called = str(steps[rest].argval)
+        if called in CHANGING and isinstance(value, CONTAINERS):
+            yield Change(called, name, kind_of(value), *at)
             return
-        name, value, rest = f"{name}.{attribute}", _attribute(value, attribute), rest + 1
+        name, value, rest = f"{name}.{called}", attribute(value, called), rest + 1
     stored = _stored(steps[rest:], begins, value)
     if stored is not None:
         added = Change("adds", f"{name}.{stored}", "attribute", *at)
-        yield added if stored else Change("changes", name, _kind(value), *at)
+        yield added if stored else Change("changes", name, kind_of(value), *at)
     elif isinstance(value, (FunctionType, MethodType)) and not _generator(getattr(value, "__self__", None)):
         yield value
     elif (draw := _draw(name, value, *at)) is not None:
         yield draw
 
 
-def _stored(steps: list[dis.Instruction], begins: tuple[int, int] | None, value: Any) -> str | None:
+def _stored(steps: list[dis.Instruction], begins: Place | None, value: Any) -> str | None:
     """The attribute of `value` that is added to, "" where a part of it is changed, None where neither is."""
     parts, read = False, set()
-    for ins in (ins for ins in steps if begins is not None and _place(ins) == begins):
-        if ins.opname in _ATTRIBUTE:
+    for ins in (ins for ins in steps if begins is not None and place_of(ins) == begins):
+        if ins.opname in ATTRIBUTE:
             if parts and ins.argval in CHANGING and isinstance(value, CONTAINERS):
                 return ""
             read.add(ins.argval)  # `state.total += 1` reads it before it is stored
         elif ins.opname in ("STORE_SUBSCR", "DELETE_SUBSCR", "STORE_SLICE"):
-            return "" if isinstance(value, CONTAINERS) or _is_table(value) else None
+            return "" if isinstance(value, CONTAINERS) or is_table(value) else None
         elif ins.opname == "STORE_ATTR":
-            return str(ins.argval) if not parts and ins.argval in read and _keeps(value) else None
-        elif _is_part(ins):
+            return str(ins.argval) if not parts and ins.argval in read and keeps(value) else None
+        elif is_part(ins):
             parts = True
-        elif not _is_in_place(ins):
+        elif not is_in_place(ins):
             return None
     return None
-
-
-_ATTRIBUTE = ("LOAD_ATTR", "LOAD_METHOD")
-
-
-def _is_part(ins: dis.Instruction) -> bool:
-    return ins.opname in ("BINARY_SUBSCR", "BINARY_SLICE") or (ins.opname == "BINARY_OP" and ins.argrepr == "[]")
-
-
-def _is_in_place(ins: dis.Instruction) -> bool:
-    """A step of `x[i] += y` between its load and its store."""
-    return ins.opname in ("COPY", "SWAP", "STORE_FAST") or (ins.opname == "BINARY_OP" and ins.argrepr.endswith("="))
-
-
-def _place(ins: dis.Instruction) -> tuple[int, int] | None:
-    """Where the source of an instruction begins; None where Python was told to forget (`-X no_debug_ranges`)."""
-    where = ins.positions
-    if where is None or where.lineno is None or where.col_offset is None:
-        return None
-    return where.lineno, where.col_offset
-
-
-def _line(ins: dis.Instruction, code: CodeType) -> int:
-    line = ins.positions.lineno if ins.positions is not None else None
-    return line or code.co_firstlineno
 
 
 # -------------------------------------------------------------------------------------------- what names stand for
 
 
-def _attribute(value: Any, name: str) -> Any:
+def attribute(value: Any, name: str) -> Any:
     """What `value.name` is, where that can be known without running anything but a built-in look-up."""
-    if value is _UNKNOWN:
-        return _UNKNOWN
+    if value is UNKNOWN:
+        return UNKNOWN
     own = getattr(value, "__dict__", {})
     if name in own:
         return own[name]
     if isinstance(value, ModuleType):
-        return _UNKNOWN
+        return UNKNOWN
     if _generator(value):
-        return getattr(value, name, _UNKNOWN)
+        return getattr(value, name, UNKNOWN)
     method = getattr(type(value), name, None)
-    return MethodType(method, value) if isinstance(method, FunctionType) else _UNKNOWN
+    return MethodType(method, value) if isinstance(method, FunctionType) else UNKNOWN
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """What it is called by its class."""
     return type(value).__name__
 
 
-def _is_table(value: Any) -> bool:
-    """An array that owns its memory, or a frame: not one that is mapped from a file or shared already."""
-    known = (type(value).__module__.partition(".")[0], type(value).__name__) in TABLES
-    flags = getattr(value, "flags", None)
-    return known and bool(getattr(flags, "owndata", True))
+def is_table(value: Any) -> bool:
+    """An array in memory of its own or another array's, or a frame: not one that is mapped from a file or shared."""
+    while (type(value).__module__.partition(".")[0], type(value).__name__) in TABLES:
+        if getattr(getattr(value, "flags", None), "owndata", True):
+            return True
+        value = value.base
+    return False
 
 
-def _keeps(value: Any) -> bool:
+def keeps(value: Any) -> bool:
     """Whether adding to an attribute of it adds to something the caller may look at."""
-    if value is _UNKNOWN or isinstance(value, ModuleType):
+    if value is UNKNOWN or isinstance(value, ModuleType):
         return False
     return type(value).__name__ != "_local"  # threading.local: each thread's own, on purpose
 
@@ -316,8 +295,8 @@ def seeded_places(library: str, code: CodeType) -> Iterator[tuple[str, int]]:
     """Where this code, or a function in it, calls `seed` of that library: file and line."""
     steps = [ins for ins in dis.get_instructions(code) if ins.opname != "PUSH_NULL"]
     for before, ins in pairwise(steps):
-        if ins.opname in _ATTRIBUTE and ins.argval == "seed" and before.argval == library.rpartition(".")[2]:
-            yield code.co_filename, _line(ins, code)
+        if ins.opname in ATTRIBUTE and ins.argval == "seed" and before.argval == library.rpartition(".")[2]:
+            yield code.co_filename, line_of(ins, code)
     for inner in code.co_consts:
         if isinstance(inner, CodeType):
             yield from seeded_places(library, inner)

@@ -10,18 +10,18 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from types import CodeType, FrameType
 
 from alongside.core import teaching
 from alongside.core.choose import Facts
-from alongside.core.events import Blocked, Command, Event, Finished
+from alongside.core.events import Blocked, Command, Dispatch, Event, Finished
 from alongside.core.ports import Capabilities
 from alongside.core.teaching import Draw, Lesson
 from alongside.exceptions import AlongsideWarning
 from alongside.light import NamedTuple
 from alongside.runtime.callables import name_of
-from alongside.runtime.harmless import is_harmless
+from alongside.runtime.harmless import is_harmless, may_change_its_item
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,16 +67,84 @@ def say(lesson: Lesson, function: str, site: Site) -> None:
     _said.add(key)
 
 
+def lost(fn: Any, item: Any, value: Any, star: bool) -> Lesson | None:
+    """What of a call's doing would be lost in worker processes, by its code, an item of its own and what it gave."""
+    from alongside.runtime.reading import read
+
+    changes = read(fn).changes
+    if changes:
+        return teaching.changes_lost(name_of(fn), changes)
+    return _item_changed(fn, item, star, value is None)
+
+
+def _item_changed(fn: Any, item: Any, star: bool, gives_nothing: bool) -> Lesson | None:
+    from alongside.runtime.reading_items import read_item
+
+    left = read_item(fn, item if star else (item,))
+    told = left is not None and (left.silent or gives_nothing)
+    return teaching.item_changed(name_of(fn), left.change) if left is not None and told else None
+
+
+class _Items:
+    """Whether a function changes its items, and leaves it at that: asked once, of the first item that is seen.
+
+    `lossy`: they are copies. Where it is not seen in the code that a call gives nothing, what the calls give tells. Why
+    is what seems harmless asked for an object's sake: its methods may change it.
+    """
+
+    def __init__(self, fn: Any, star: bool) -> None:
+        self._fn, self._star = fn, star
+        self._item: Any = None
+        self._seen = self._asked = self.lossy = False
+
+    def see(self, items: Sequence[Any]) -> None:
+        if not self._seen:
+            self._seen, self._item = True, items[0]
+
+    def given(self, values: Iterable[Any]) -> None:
+        if self._item is not None and any(value is not None for value in values):
+            self.forget()
+
+    def forget(self) -> None:
+        self._item, self._asked = None, True
+
+    def at_first(self) -> Lesson | None:
+        """What the code alone tells."""
+        if not self.lossy or self._item is None or self._asked:
+            return None
+        self._asked = True
+        is_object = any(hasattr(argument, "__dict__") for argument in (self._item if self._star else (self._item,)))
+        code = getattr(self._fn, "__code__", None)
+        if not is_object and code is not None and not may_change_its_item(code):
+            self.forget()
+            return None
+        if is_harmless(self._fn) and not is_object:
+            return None
+        lesson = _item_changed(self._fn, self._item, self._star, False)
+        if lesson is not None:
+            self.forget()
+        return lesson
+
+    def at_last(self) -> Lesson | None:
+        """What it tells together with the calls, which have given nothing."""
+        item, self._item = self._item, None
+        return _item_changed(self._fn, item, self._star, True) if self._asked and item is not None else None
+
+
 class Teacher:
     """What there is to say about one run. Also watches what its workers report, as an observer.
 
     `counts`: whether what is sent to its workers is worth counting.
     """
 
-    def __init__(self, fn: Any, seeded: bool = False, beside: bool = False) -> None:
+    def __init__(
+        self, fn: Any, seeded: bool = False, beside: bool = False, star: bool = False, asked: bool = True
+    ) -> None:
         """`seeded`: its tasks have randomness of their own. `beside`: this is not the caller's thread, whose frames
-        tell where alongside was called and seeds were set: what there is to say waits until `arrive`."""
-        self._seeded = seeded
+        tell where alongside was called and seeds were set: what there is to say waits until `arrive`. `star`: an item
+        is several arguments. `asked`: the caller has named the backend."""
+        self._seeded, self._asked = seeded, asked
+        self._items = _Items(fn, star)
         self._fn = fn
         self._name = name_of(fn)
         self._site = None if beside else call_site()
@@ -89,18 +157,20 @@ class Teacher:
 
     def begins(self, able: Capabilities, workers: int | None) -> None:
         """Tasks are about to run there: is anything lost or shared that should not be?"""
-        self.counts = able.needs_pickling
+        self.counts = self._asked and able.needs_pickling
         if self._site is None:
             self._begun.append((able, workers))
             return
         if self._silent or able.in_caller or able.in_event_loop or (workers == 1 and able.shares_memory):
             return
+        self._items.lossy = not able.shares_memory
         if is_harmless(self._fn):
             return
         from alongside.runtime.reading import read
 
         found = read(self._fn)
         if found.changes and not able.shares_memory:
+            self._items.forget()
             self._say(teaching.changes_lost(self._name, found.changes))
         for draw in found.draws:
             self._about_seeds(draw, processes=not able.shares_memory)
@@ -122,10 +192,14 @@ class Teacher:
         blocked, self._blocked = self._blocked, None
         if blocked is not None and not self._silent:
             self._say(teaching.blocked_loop(blocked.name, blocked.file, blocked.line, blocked.seconds))
+        if lesson := self._items.at_first():
+            self._say(lesson)
 
     def ended(self) -> None:
         """The run is over: were its tasks worth sending?"""
         self.speak()
+        if lesson := self._items.at_last():
+            self._say(lesson)
         if self._silent or self._seconds + self._bytes / teaching.BANDWIDTH + self._tasks * teaching.SENDING < LONG:
             return
         if lesson := teaching.sent(self._name, self._seconds / self._tasks, self._bytes / self._tasks):
@@ -134,13 +208,16 @@ class Teacher:
     def on_event(self, event: Event, now: float) -> None:
         if isinstance(event, Blocked):
             self._blocked = event
-        elif self.counts and isinstance(event, Finished):
-            self._tasks += sum(len(part.values) for part in event.parts)
-            self._seconds += event.seconds
-            self._bytes += event.nbytes
+        elif isinstance(event, Finished):
+            if self.counts:
+                self._tasks += sum(len(part.values) for part in event.parts)
+                self._seconds += event.seconds
+                self._bytes += event.nbytes
+            self._items.given(value for part in event.parts for value in part.values)
 
     def on_command(self, command: Command, now: float) -> None:
-        """What is commanded teaches nothing."""
+        if isinstance(command, Dispatch):
+            self._items.see(command.batch.items)
 
     def close(self) -> None:
         """Nothing is held."""
