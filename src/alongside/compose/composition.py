@@ -102,10 +102,17 @@ class Composition:
             observers.append(Listener(self.plan.backend, calibration.ready(backend)))
         auto, beside = options.backend == "auto", after is not None
         self.teacher = Teacher(fn, options.seed is not None, beside=beside, star=star, asked=not auto)
-        if not (self.at_home or beside or endless):
-            self.teacher.begins(backend.capabilities, self.plan.max_workers)
-        observers += [self.teacher] if (coroutine or self.teacher.counts or auto) and not endless else []
+        observers += self._taught(backend, beside)
         self.driver = Driver(coordinator, backend, self.job, source, self._received, observers, clock, free_memory)
+
+    def _taught(self, backend: Backend, beside: bool) -> list[Observer]:
+        """The teacher, where what its workers report may teach something."""
+        if self._endless:
+            return []
+        if not (self.at_home or beside):
+            self.teacher.begins(backend.capabilities, self.plan.max_workers)
+        auto = self.options.backend == "auto"
+        return [self.teacher] if auto or self.job.coroutine or self.teacher.counts else []
 
     def consider(self) -> None:
         """Move the run to a better backend, if the pilot or, later, the review has found one."""
