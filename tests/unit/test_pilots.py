@@ -185,6 +185,17 @@ def test_a_pilot_goes_by_what_the_tasks_took_not_by_what_the_engine_did_between_
     assert facts.cpu <= facts.wall
 
 
+def test_where_others_had_the_cpus_what_tasks_computed_is_not_taken_for_waiting() -> None:
+    pilot = Pilot(candidates, Wishes(), Facts(cpus=2), abs, 1000)
+    wall, cpu, process_cpu, delayed = pilot._began
+    pilot._began = wall - 0.1, cpu - 0.05, process_cpu - 0.05, delayed - 0.05  # half of it without a CPU
+    seen(pilot, 10, 0.002)
+    facts = pilot.facts()
+    assert facts.wall == pytest.approx(0.002)
+    assert facts.waiting < 0.2 * facts.wall
+    assert facts.cpu == pytest.approx(0.001, rel=0.2)
+
+
 def test_a_first_task_that_took_far_longer_says_nothing_of_the_others() -> None:
     pilot = Pilot(candidates, Wishes(), Facts(cpus=2), abs, 3001)
     seen(pilot, 1, 0.060)

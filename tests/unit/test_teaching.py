@@ -283,6 +283,22 @@ def test_an_automatic_run_that_leaves_its_loop_says_that_items_are_left_as_they_
     assert re.match(f"changes lost: .*marks {MARKED}", said()[0])
 
 
+class Evasive:
+    def __getattribute__(self, name: str) -> Any:
+        if name in ("__dict__", "append"):
+            raise RuntimeError("not for you")
+        return super().__getattribute__(name)
+
+
+def test_an_item_that_answers_with_errors_ends_nothing(said: Said) -> None:
+    alongside.map(lambda row: row.append, [Evasive()], backend="processes", max_workers=1, on_error="skip")
+    teacher = Teacher(mark)
+    teacher.begins(PROCESSES, 2)
+    teacher.on_command(Dispatch(1, Batch(1, 0, [Evasive()])), 0.0)
+    teacher.speak()
+    assert said() == []
+
+
 def test_nothing_is_kept_of_the_item_that_was_looked_at(said: Said) -> None:
     class Row(list[int]):
         pass

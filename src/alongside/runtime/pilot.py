@@ -298,7 +298,9 @@ class Pilot(AnyPilot):
         wall, cpu, process_cpu, delayed = (one - began for one, began in zip(now, self._began, strict=True))
         if self._seconds and not self._elsewhere:  # the rest is the engine's, which computes between the tasks
             ours, wall = max(0.0, wall - self._seconds), self._seconds
-            cpu, process_cpu = max(0.0, cpu - ours), max(0.0, process_cpu - ours)
+            without = ours * delayed / max(cpu + delayed, 1e-9)  # it, too, was kept from a CPU
+            cpu, process_cpu = (max(0.0, used - ours + without) for used in (cpu, process_cpu))
+            delayed = max(0.0, delayed - without)
         seen, base = self._base.tasks_seen, self._base
         return Tally(
             self._seen,

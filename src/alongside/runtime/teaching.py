@@ -11,7 +11,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from types import CodeType, FrameType
+from types import CodeType, FrameType, FunctionType
 
 from alongside.core import teaching
 from alongside.core.choose import Facts
@@ -34,6 +34,8 @@ MOST_SAID = 10_000
 """Lessons remembered at most; then all are forgotten, and may be said again."""
 
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+_HEAP = 1 << 9
+"""The flag of types that were made by a `class` statement, and of few others."""
 _said: set[tuple[str, str, str, int]] = set()
 
 
@@ -80,7 +82,10 @@ def lost(fn: Any, item: Any, value: Any, star: bool) -> Lesson | None:
 def _item_changed(fn: Any, item: Any, star: bool, gives_nothing: bool) -> Lesson | None:
     from alongside.runtime.reading_items import read_item
 
-    left = read_item(fn, item if star else (item,))
+    try:
+        left = read_item(fn, item if star else (item,))
+    except Exception:  # an item may answer any question with an error of its own: no reason to end a run
+        return None
     told = left is not None and (left.silent or gives_nothing)
     return teaching.item_changed(name_of(fn), left.change) if left is not None and told else None
 
@@ -113,9 +118,9 @@ class _Items:
         if not self.lossy or self._item is None or self._asked:
             return None
         self._asked = True
-        is_object = any(hasattr(argument, "__dict__") for argument in (self._item if self._star else (self._item,)))
-        code = getattr(self._fn, "__code__", None)
-        if not is_object and code is not None and not may_change_its_item(code):
+        arguments = self._item if self._star else (self._item,)
+        is_object = any(type(argument).__flags__ & _HEAP for argument in arguments)
+        if not is_object and isinstance(self._fn, FunctionType) and not may_change_its_item(self._fn.__code__):
             self.forget()
             return None
         if is_harmless(self._fn) and not is_object:
