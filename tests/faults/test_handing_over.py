@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 import alongside
+from alongside.backends.processes import ProcessesBackend
+from alongside.core.batching import QUIET
 from tests.faults.support import count, executions, until
 
 
@@ -116,3 +118,28 @@ def test_an_abandoned_iterator_stops_its_tasks(tmp_path: Path) -> None:
     assert not [thread for thread in threading.enumerate() if thread.name == "alongside-driver"]
     present = len(list(tmp_path.iterdir()))
     assert present < 100_000
+
+
+def half_a_millisecond(x: int) -> int:
+    end = time.perf_counter() + 0.0005
+    while time.perf_counter() < end:
+        pass
+    return x
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_only_where_nobody_waits_for_single_results_the_parent_lets_workers_go_unheard(
+    streamed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dozes = []
+
+    def doze(backend: ProcessesBackend, seconds: float) -> None:
+        dozes.append(seconds)
+        wait(backend, seconds)
+
+    wait = ProcessesBackend.doze
+    monkeypatch.setattr(ProcessesBackend, "doze", doze)
+    over = alongside.imap if streamed else alongside.map
+    assert list(over(half_a_millisecond, range(1000), backend="processes", max_workers=2)) == list(range(1000))
+    assert bool(dozes) is not streamed
+    assert max(dozes, default=0.0) <= QUIET

@@ -15,7 +15,7 @@ from itertools import count
 from threading import Lock, get_ident, main_thread
 
 from alongside.backends import declared
-from alongside.core.batching import BATCH_SECONDS
+from alongside.core.batching import BATCH_SECONDS, QUIET
 from alongside.core.events import Blocked, Crew, Event, Finished, Lost, Returned, Said, Unfit
 from alongside.core.model import Batch, Fault, Job, Part, Running
 from alongside.core.ports import Capabilities
@@ -70,7 +70,7 @@ class ProcessesBackend:
         self._vigil = Vigil()
 
     def crew(self) -> Crew:
-        return Crew(self._limit, depth=2, target_seconds=BATCH_SECONDS, recalls=True, name=self.name)
+        return Crew(self._limit, depth=2, target_seconds=BATCH_SECONDS, recalls=True, quiet=QUIET, name=self.name)
 
     @staticmethod
     def prepare(fn: Any, workers: int) -> None:
@@ -163,6 +163,10 @@ class ProcessesBackend:
         while self._events:  # others may append meanwhile: `dispatch` runs in the caller's thread
             events.append(self._events.popleft())
         return events
+
+    def doze(self, seconds: float) -> None:
+        if self._bell is not None and not any(worker.channel.congested for worker in self._workers.values()):
+            self._bell.wait(seconds)
 
     def wake(self) -> None:
         if self._bell is not None:
@@ -317,13 +321,7 @@ class ProcessesBackend:
             self._send_singly(number, flight.batch, 0, flight.batch.items)
 
     def _finish(
-        self,
-        number: int,
-        batch: int,
-        parts: Sequence[Part],
-        faults: Sequence[Fault],
-        seconds: float,
-        nbytes: int = 0,
+        self, number: int, batch: int, parts: Sequence[Part], faults: Sequence[Fault], seconds: float, nbytes: int = 0
     ) -> None:
         with self._lock:
             flight = self._batches.get(number, {}).get(batch)

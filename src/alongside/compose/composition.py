@@ -90,7 +90,16 @@ class Composition:
         self.job, crew = with_loops(self.job, backend.crew(), self.plan.slots, self.plan.grows_to)
         retry = options.retry._replace(asked_for=_asked_for)
         call = call or (of_several if star else of_one)
-        policy = Policy.of(options, ordered=ordered, eager=eager, total=total, retry=retry, call=call)
+        policy = Policy.of(
+            options,
+            ordered=ordered,
+            eager=eager,
+            patient=ordered and eager and not watched and not options.progress,
+            at_hand=eager and source.at_hand,
+            total=total,
+            retry=retry,
+            call=call,
+        )
         coordinator = Coordinator(policy, crew, _Jitter(), first_index=done)
         self.timeline = timeline_of(crew) if watched else None
         observers = watchers(options.progress, source.total, done, crew, self.timeline)

@@ -8,6 +8,9 @@ from __future__ import annotations
 BATCH_SECONDS = 0.008
 """How long a batch for another process should last: each costs the parent 0.1 ms of CPU, which workers are without."""
 
+QUIET = 0.01
+"""Seconds for which what workers have sent may lie unread, where nobody waits for it."""
+
 FINE = 0.0002
 """Seconds that a batch lasts at the least, where that leaves it a batch at all: shared out more finely it costs more to
 send than it saves."""
@@ -20,6 +23,9 @@ MEMORY = 0.6
 
 HEAVY = 4 << 20
 """Bytes that a batch should not weigh more than: beyond it nothing is gained, and what is in flight fills memory."""
+
+UNREAD = 1 << 16
+"""Bytes that certainly find room in a socket."""
 
 
 class Sizer:
@@ -80,6 +86,11 @@ class Sizer:
     def light(self) -> bool:
         """Whether a full batch weighs so little that one more of them at each worker does not matter."""
         return self._bytes_each * self.full() <= HEAVY
+
+    @property
+    def tiny(self) -> bool:
+        """Whether what a full batch comes to finds room on its way though nobody reads it yet."""
+        return self._bytes_each * self.full() <= UNREAD
 
     def expected(self, count: int) -> float:
         """Seconds that `count` tasks should take; infinite while nothing is known."""

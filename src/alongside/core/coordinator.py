@@ -29,7 +29,7 @@ from alongside.core.lines import Lines
 from alongside.core.losses import Place, aftermath, charged, lost, suspects, with_index
 from alongside.core.model import Attempt, Batch, Block, Delivery, Failure, Fault, Part, slot_name
 from alongside.core.ordering import Ordering
-from alongside.core.policy import BARREN, CRITICAL, LOOK_AT_MEMORY, TIGHT, Policy
+from alongside.core.policy import AT_HAND, BARREN, CRITICAL, LOOK_AT_MEMORY, TIGHT, Policy
 from alongside.core.retry import Uniform
 from alongside.core.roster import Flight, Roster, Worker
 from alongside.exceptions import InternalError
@@ -82,6 +82,10 @@ class Coordinator:
         """When to send the next `Tick` or `Observed` at the latest, if nothing else happens."""
         times = (self._backlog.next_due(), self._next_deadline(), *self._dealer.next_times())
         return min((time for time in times if time is not None), default=None)
+
+    def quiet(self, now: float) -> float:
+        """For how many seconds no worker need be heard."""
+        return self._dealer.quiet(now)
 
     def deadline_due(self, now: float) -> bool:
         """Whether an attempt may be overdue, so that `Observed` is wanted rather than `Tick`."""
@@ -310,7 +314,7 @@ class Coordinator:
         if self._pulling or not self._input_open or self.finished:
             return
         goal, ready = self._dealer.goal, self._backlog.ready + self._backlog.held
-        wanted = min(goal - ready, self._room())
+        wanted = min((max(goal, AT_HAND) if self._policy.at_hand else goal) - ready, self._room())
         if wanted > 0 and 2 * ready <= goal:
             self._pulling = True
             self._commands.append(ev.Pull(wanted))
@@ -354,9 +358,7 @@ class Coordinator:
     def _flush(self) -> list[ev.Command]:
         self._hand_over()
         commands, self._commands = self._commands, []
-        if self.finished:
-            return [c for c in commands if isinstance(c, (ev.Deliver, ev.Retry, ev.Finish))]
-        return commands
+        return [command for command in commands if isinstance(command, ev.Last)] if self.finished else commands
 
     # ------------------------------------------------------------------------------------------------- invariants
 

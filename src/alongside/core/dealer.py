@@ -28,6 +28,9 @@ from alongside.core.policy import (
 )
 from alongside.core.roster import Roster, Worker
 
+WORTH_QUIET = 0.001
+"""Seconds for which it is worth letting nobody be heard."""
+
 RESERVE, SHARED = 4096, 256
 """Tasks that a worker of many slots holds beyond its slots, at the most, while a task takes long: the only worker of
 its crew; one of several."""
@@ -46,6 +49,7 @@ class Dealer:
         """Workers hired in the present dealing, and how many may be."""
         self._now = self._heard_at = 0.0
         self._hired_at = float("-inf")
+        self._quiet = False
         self._commands: list[ev.Command] = []
         self.batches = 0
         """The number of the last batch."""
@@ -83,6 +87,8 @@ class Dealer:
         """So many tasks have come back from a worker; what is to be done about it."""
         self._sizer.record(count, event.seconds, event.nbytes)
         self._heard_at = now
+        # Who was not let be was heard at once; of others it is only known how long they took.
+        worker.begun = min(now, worker.begun + event.seconds) if self._quiet else now
         changed: list[ev.Command] = []
         growth = self.growth if worker.crew is self._roster.crew else None
         if growth and growth.learn(count, len(event.faults), event.seconds, now, worker.load + count, event.busy):
@@ -122,6 +128,17 @@ class Dealer:
     def next_recall(self) -> float | None:
         """When work is to be had back from a worker that is slow with it."""
         return min((due for _, due in self._overdue()), default=None)
+
+    def quiet(self, now: float) -> float:
+        """For how many seconds nobody need be heard: whoever will be done first still has half of what waits with it to
+        do then.
+        """
+        crew, each, until = self._roster.crew, self._sizer.per_task or 0.0, now
+        if self._policy.patient and crew.quiet and self._roster.present and self._sizer.tiny:
+            loads = [(worker.begun, *worker.ahead(crew.depth)) for worker in self._roster]
+            until = min(now + crew.quiet, *(begun + each * (left + waits / 2) for begun, left, waits in loads))
+        self._quiet = until - now > WORTH_QUIET
+        return until - now if self._quiet else 0.0
 
     @property
     def join_below(self) -> int:

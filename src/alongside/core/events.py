@@ -248,6 +248,9 @@ class Finish(NamedTuple):
 
 Command = Pull | Hire | Dispatch | Recall | Kill | Retire | Resize | Deliver | Retry | Finish
 
+Last = Deliver | Retry | Finish
+"""What is still carried out once a run is over."""
+
 
 class Crew(NamedTuple):
     """The workers a run may use, as far as scheduling cares."""
@@ -275,5 +278,7 @@ class Crew(NamedTuple):
     """Whether what a worker has not begun can be had back."""
     cpus: int = 0
     """CPUs that the workers share; 0: that does not matter."""
+    quiet: float = 0.0
+    """Seconds for which its workers may go unheard while each has a batch ahead."""
     name: str = ""
     """What outcomes call the workers: this, a hyphen, and the worker's number."""

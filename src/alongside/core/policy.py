@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 LAZY_WINDOW = 16_384
 """Tasks taken from the input but not yet taken by the consumer, at most, where `window` is not given."""
 
+AT_HAND = 4096
+"""Tasks that are taken together of items that are there already: each taking costs what deciding about a batch does."""
+
 EAGER_WINDOW = 1 << 20
 """The same for a consumer that keeps every outcome anyway (`map`, `run`): tasks not yet finished, at most."""
 
@@ -77,13 +80,17 @@ def of_several(item: tuple[Any, ...]) -> Call:
 
 @dataclass(slots=True)
 class Policy:
-    """The options of a run in the coordinator's terms. `eager`: the consumer keeps every outcome as it comes.
+    """The options of a run in the coordinator's terms. `eager`: the consumer keeps every outcome as it comes;
+    `patient`: nobody looks at any of them before all are there. `at_hand`:
+    the items are there already, so that taking more of them costs nothing.
 
     `call` gives the arguments, positional and by name, with which the user's function is called for an item.
     """
 
     ordered: bool = True
     eager: bool = True
+    patient: bool = False
+    at_hand: bool = False
     stop_at_failure: bool = True
     timeout: float | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)

@@ -100,6 +100,7 @@ class Pushed:
     """
 
     total: int | None = None
+    at_hand = False
 
     def __init__(self, late: bool = False) -> None:
         self.late = late

@@ -34,6 +34,11 @@ class Source:
         """Items that are known to come, of an input of unknown length."""
 
     @property
+    def at_hand(self) -> bool:
+        """Whether the items are there already."""
+        return self._whole is not None
+
+    @property
     def movable(self) -> bool:
         """Whether another thread may take over: what is not a sequence may be bound to the thread it was made in."""
         return self.total is not None

@@ -7,6 +7,7 @@ be rung again.
 from __future__ import annotations
 
 import os
+import select
 from threading import RLock
 
 HEARTBEAT = 0.2
@@ -38,6 +39,12 @@ class Bell:
                     os.write(self._write, b"!")
                 except BlockingIOError:
                     return  # it is full of rings already
+
+    def wait(self, seconds: float) -> None:
+        """Until it is rung, or so long."""
+        poll = select.poll()
+        poll.register(self._read, select.POLLIN)
+        poll.poll(int(seconds * 1000))
 
     def hear(self) -> None:
         """Be silent again."""
