@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
 import pytest
 
+import alongside
 from tests.faults.support import IN_CHILD, Program, ok
 
 LONG = bool(os.environ.get("ALONGSIDE_LONG_TESTS"))
@@ -61,6 +63,15 @@ def test_pools_in_a_row_in_a_busy_process(tmp_path: Path) -> None:
     """50 of them; 200 where ALONGSIDE_LONG_TESTS is set."""
     with Program(BUSY_PARENT, 200 if LONG else 50, folder=tmp_path) as program:
         assert ok(program, 280) == "never hung\n"
+
+
+def collection(_: object) -> tuple[bool, int]:
+    return gc.isenabled(), gc.get_freeze_count()
+
+
+def test_workers_collect_garbage_but_not_among_what_they_share_with_their_zygote() -> None:
+    found = alongside.map(collection, range(2), backend="processes", max_workers=1)
+    assert all(enabled and frozen > 1000 for enabled, frozen in found)
 
 
 FORKS = (
