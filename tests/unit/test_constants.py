@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from alongside.transport import constants
 from alongside.transport.constants import IDLE, SHARE, Constants, same
 from alongside.transport.pickling import dumps, loads
-from alongside.transport.segments import Arena, Leases, size_of
+from alongside.transport.segments import FREE, Arena, Leases, size_of
 
 ROOM = 1 << 40
 
@@ -187,6 +187,20 @@ def test_it_gives_way_to_what_else_is_written_when_memory_is_short(arena: Arena)
     fd, _, _ = arena.write(bytes(1 << 20), [])
     os.close(fd)
     assert not arena.constants.size
+
+
+def test_what_is_kept_for_the_next_payload_follows_the_memory_that_is_free(arena: Arena) -> None:
+    before, size = open_files(), 1 << 20
+    for fd, lease, _ in [arena.write(bytes(size), []) for _ in range(4)]:
+        os.close(fd)
+        arena.release(lease)
+    assert open_files() == before + 4
+    arena.room = lambda: 2 * FREE * (size + (1 << 16))
+    arena.tidy()
+    assert open_files() == before + 2
+    arena.room = lambda: 0
+    arena.tidy()
+    assert open_files() == before
 
 
 def test_two_runs_at_once_have_one_each(arena: Arena) -> None:

@@ -38,6 +38,9 @@ PAGE = 1 << 16
 SHARE = 32
 """Of the machine's memory, one part in so many may be kept in segments without a lease, for the next payload."""
 
+FREE = 4
+"""Of the memory that is free, one part in so many may be kept in them; looked at when a run ends, and during one."""
+
 MOST = 64
 """Segments without a lease that are kept, at most; each holds a descriptor, so fewer where those are few."""
 
@@ -152,9 +155,14 @@ class Arena:
         self.tidy()
 
     def tidy(self) -> None:
-        """Keep no constant for too long, and no more of them than the memory that is free allows."""
-        if self.constants.size:
-            self.constants.tidy(self.room())
+        """Keep no constant for too long, and no more of them, or for the next payload, than the memory that is free
+        allows: this is where the limit of a container is seen.
+        """
+        if self.constants.size or self._free:
+            room = self.room()
+            self.constants.tidy(room)
+            with self._lock:
+                self._let_go(min(self._kept, room // FREE))
 
     def forget(self) -> None:
         """In a forked child: close what was inherited. Whoever held the lock is not here."""
@@ -197,8 +205,7 @@ class Arena:
             if segment is None:
                 return
             self._free.append(segment)
-            while len(self._free) > self._most or sum(free.size for free in self._free) > self._kept:
-                self._free.pop(0).close()
+            self._let_go(self._kept)
 
     def drop(self, lease: int) -> None:
         """Let a segment go that somebody may go on reading: it is never written again."""
@@ -216,6 +223,11 @@ class Arena:
             self._free, self._leased, self._origins = [], {}, {}
         self.constants.close()
 
+    def _let_go(self, kept: int) -> None:
+        """Keep no more segments than allowed, nor more than so many bytes of them: the oldest go."""
+        while len(self._free) > self._most or sum(free.size for free in self._free) > kept:
+            self._free.pop(0).close()
+
     def _make_room(self) -> None:
         """Hold no more segments, and so descriptors, than allowed: the oldest go; one on lease is not used again."""
         while self._free and len(self._free) + len(self._leased) >= self._most:
@@ -229,7 +241,8 @@ class Arena:
             best = min(fitting, key=lambda segment: segment.size)
             self._free.remove(best)
             return best
-        self.tidy()
+        if self.constants.size:
+            self.constants.tidy(self.room())
         return Segment(max(-(-size // PAGE) * PAGE, PAGE))
 
 
