@@ -72,6 +72,10 @@ class SpawningNursery:
         channel.send(Frame(SETUP, body=capture()))
         return channel, [0] * FIELDS
 
+    def expected(self, number: int) -> bool:
+        """None is: whoever makes one waits until it is there."""
+        return False
+
     def pid_of(self, number: int) -> int:
         """A worker's process id."""
         process = self._processes.get(number)
@@ -101,6 +105,10 @@ class SpawningNursery:
     def abandoned(self, number: int) -> bool:
         """There is no helper whose end could end a worker."""
         return False
+
+    def abort(self) -> None:
+        """As `close`."""
+        self.close()
 
     def close(self) -> None:
         """End all workers; returns when they have ended."""

@@ -1,7 +1,7 @@
 """The parent's side of the worker processes: which are warm, which are lent, and how those that end have ended.
 
 Owns every process alongside starts, for the whole of this process; runs borrow workers and give them back. Must never
-know tasks or batches, nor how a worker comes to be (a nursery does: forked.py, spawned.py).
+know tasks or batches, nor how a worker comes to be (a nursery does: nursery.py, forked.py, spawned.py).
 
 Guarantees
   - A worker that is given back idle serves the next run; one that is not is killed. What was left idle for a minute
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from alongside.core.model import Death
+    from alongside.workers.nursery import Nursery
 
 GRACE, VERDICT = 0.2, 2.0
 """Seconds to wait for the nursery's word on how a worker ended: until it is killed, and after that."""
@@ -211,22 +212,22 @@ class Supervisor:
         self.__init__()  # type: ignore[misc]
         self._next = last  # a number is never used again: what is left of the parent's runs may still name it
 
-    def _made(self, nursery: Any) -> Worker:
+    def _made(self, nursery: Nursery) -> Worker:
         self._next += 1
         return Worker(self._next, *nursery.create(self._next))
 
-    def _ready(self) -> Any:
-        if self._nursery is None:
-            self._nursery = _nursery()
-        if not self._nursery.start():
+    def _ready(self) -> Nursery:
+        nursery: Nursery = self._nursery or _nursery()
+        self._nursery = nursery
+        if not nursery.start():
             self._dismiss_warm()
-        ended = set(self._nursery.ended())
+        ended = set(nursery.ended())
         for worker in [worker for worker in self._warm if worker.number in ended]:
             self._warm.remove(worker)
             self._dismiss(worker)
         for number in ended - self._lent.keys():  # nobody else will ask how those ended
-            self._nursery.end_of(number, 0.0)
-        return self._nursery
+            nursery.end_of(number, 0.0)
+        return nursery
 
     def _dismiss_warm(self) -> None:
         for worker in self._warm:
@@ -250,7 +251,7 @@ def own_memory(pid: int) -> int:
     return (resident - shared) * os.sysconf("SC_PAGE_SIZE")
 
 
-def _nursery() -> Any:
+def _nursery() -> Nursery:
     import sys
 
     if not sys.executable:
