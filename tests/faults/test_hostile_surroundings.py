@@ -94,6 +94,7 @@ def test_many_large_results_kept_with_64_descriptors(tmp_path: Path) -> None:
 NONE_LEFT = """
 import os
 import alongside
+from alongside import AlongsideError  # here: with no descriptor left not even its name could be loaded
 
 alongside.map(abs, [1], backend="processes", max_workers=1) if {warm} else None
 taken = []
@@ -107,7 +108,7 @@ for fd in taken[:{spare}]:
 try:
     assert alongside.map(abs, range(-100, 0), backend="processes", max_workers=8) == list(range(100, 0, -1))
     print("right")
-except (OSError, alongside.AlongsideError) as error:
+except (OSError, AlongsideError) as error:
     print("says so" if "open files" in str(error) else repr(error))
 for fd in taken[{spare}:]:
     os.close(fd)
