@@ -2,7 +2,7 @@
 
 Owns the entry point. Must stay as light as an empty module: workers import `alongside.cli.examples` through here, so
 typer and rich are loaded only when `main` is called. Must never hold logic of its own: commands read input, call the
-public API, and print.
+public API, and print (`map` asks the composition root, for an `imap` with its timeline).
 """
 
 from __future__ import annotations

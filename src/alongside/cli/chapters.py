@@ -200,38 +200,38 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
+TOOLS = (
+    (
+        "multiprocessing",
+        "functions that compute in Python",
+        "transforming data, simulations, parsing",
+        'backend="processes": the function holds the interpreter lock and the work repays the start',
+    ),
+    (
+        "concurrent.futures",
+        "threads or processes behind one interface",
+        "blocking calls to files and servers (threads); computing (processes)",
+        'backend="threads" where the function waits or releases the lock, as numpy and hashlib do',
+    ),
+    (
+        "asyncio",
+        "thousands of waits in one thread",
+        "web pages, services, sockets",
+        'backend="asyncio": the function is async',
+    ),
+    (
+        "a plain loop",
+        "little work",
+        "anything done in a few milliseconds",
+        'backend="serial": sharing would cost more than it saves',
+    ),
+)
+
+
 def choosing(stage: Stage) -> None:
     """The table."""
     stage.say("Which tool for which job, and what it is called in alongside:")
-    stage.table(
-        ("Method", "Use it for", "Best for", "As alongside sees it"),
-        (
-            (
-                "multiprocessing",
-                "functions that compute in Python",
-                "transforming data, simulations, parsing",
-                'backend="processes": the function holds the interpreter lock and the work repays the start',
-            ),
-            (
-                "concurrent.futures",
-                "threads or processes behind one interface",
-                "blocking calls to files and servers (threads); computing (processes)",
-                'backend="threads" where the function waits or releases the lock, as numpy and hashlib do',
-            ),
-            (
-                "asyncio",
-                "thousands of waits in one thread",
-                "web pages, services, sockets",
-                'backend="asyncio": the function is async',
-            ),
-            (
-                "a plain loop",
-                "little work",
-                "anything done in a few milliseconds",
-                'backend="serial": sharing would cost more than it saves',
-            ),
-        ),
-    )
+    stage.table(("Method", "Use it for", "Best for", "As alongside sees it"), TOOLS)
     stage.say("Asked about the functions of this guide, on this machine, alongside.advise says:")
     stage.code(advised)
     with SlowServer(LATENCY) as server:

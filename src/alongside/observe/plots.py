@@ -24,27 +24,7 @@ def compared(comparison: Comparison) -> Any:
     except ImportError as error:
         raise ImportError("figure() needs plotly: pip install plotly.") from error
     rows = [row for row in reversed(comparison.rows) if row.seconds is not None]
-    names = [escape(row.backend) for row in rows]
-    colours = [_colour(row, comparison) for row in rows]
-    bars = go.Bar(
-        x=[row.seconds for row in rows],
-        y=names,
-        orientation="h",
-        marker_color=colours,
-        text=["" if row.speedup is None else f"{row.speedup:.2g}x" for row in rows],
-        customdata=[_told(row) for row in rows],
-        hovertemplate="%{customdata}<extra></extra>",
-        showlegend=False,
-    )
-    dots = go.Scatter(
-        x=[seconds for row in rows for seconds in row.rounds],
-        y=[name for row, name in zip(rows, names, strict=True) for _ in row.rounds],
-        mode="markers",
-        marker={"color": "black", "size": 6, "symbol": "line-ns-open"},
-        name="each round",
-        hovertemplate="a round: %{x:.3g} s<extra></extra>",
-    )
-    figure = go.Figure([bars, dots])
+    figure = go.Figure([go.Bar(**_bars(rows, comparison)), go.Scatter(**_dots(rows))])
     figure.update_layout(
         title=escape(f"{comparison.function}, {comparison.tasks:,} items"),
         xaxis_title="seconds",
@@ -53,6 +33,30 @@ def compared(comparison: Comparison) -> Any:
         height=160 + 60 * len(rows),
     )
     return figure
+
+
+def _bars(rows: list[Row], comparison: Comparison) -> dict[str, Any]:
+    return {
+        "x": [row.seconds for row in rows],
+        "y": [escape(row.backend) for row in rows],
+        "orientation": "h",
+        "marker_color": [_colour(row, comparison) for row in rows],
+        "text": ["" if row.speedup is None else f"{row.speedup:.2g}x" for row in rows],
+        "customdata": [_told(row) for row in rows],
+        "hovertemplate": "%{customdata}<extra></extra>",
+        "showlegend": False,
+    }
+
+
+def _dots(rows: list[Row]) -> dict[str, Any]:
+    return {
+        "x": [seconds for row in rows for seconds in row.rounds],
+        "y": [escape(row.backend) for row in rows for _ in row.rounds],
+        "mode": "markers",
+        "marker": {"color": "black", "size": 6, "symbol": "line-ns-open"},
+        "name": "each round",
+        "hovertemplate": "a round: %{x:.3g} s<extra></extra>",
+    }
 
 
 def embedded(comparison: Comparison) -> str:
