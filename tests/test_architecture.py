@@ -43,14 +43,21 @@ def test_importing_alongside_loads_next_to_nothing() -> None:
 
 def test_a_brief_map_loads_nothing_but_its_loop() -> None:
     loaded = loaded_by("import alongside; alongside.map(lambda number: number * number, [1, 2, 3])")
+    front = {"alongside", *(f"alongside.{name}" for name in ("api", "clocks", "exceptions", "runtime"))}
     runtime = {f"alongside.runtime.{name}" for name in ("callables", "loop", "opening", "source")}
-    assert loaded <= {"alongside", "alongside.api", "alongside.clocks", "alongside.runtime", "__future__"} | runtime
+    assert loaded <= front | runtime | {"__future__"}
+
+
+def test_an_error_is_named_without_loading_anything() -> None:
+    assert not loaded_by("import alongside; alongside.AlongsideError; alongside.TaskTimeout") - loaded_by(
+        "import alongside"
+    )
 
 
 def test_a_look_at_a_loop_loads_no_events() -> None:
     loaded = loaded_by("from alongside.compose import candidates, coming, let_go, look; candidates(); let_go()")
     assert "alongside.core.choose" in loaded
-    assert not loaded & {"alongside.core.events", "alongside.core.model", "alongside.exceptions", "_pickle"}
+    assert not loaded & {"alongside.core.events", "alongside.core.model", "_pickle"}
     assert not {name for name in loaded if name.startswith(("alongside.workers", "alongside.transport"))}
 
 

@@ -1,12 +1,23 @@
 """alongside runs a function over many inputs side by side, on the tool that suits it, and says why.
 
-Public names, nothing else. The front door is loaded at once, so that the first call costs nothing more; whatever is
-behind it is loaded when it is first used, so that `import alongside` costs a few milliseconds.
+Public names, nothing else. The front door is loaded at once, so that the first call costs nothing more. So are the
+errors: `except alongside.TaskTimeout` names one amid trouble, perhaps without a descriptor left to read a file.
+Whatever is behind that is loaded when it is first used, so that `import alongside` costs a few milliseconds.
 """
 
 from __future__ import annotations
 
 from alongside.api import advise, aimap, amap, compare, cpu_count, gather, imap, map, run
+from alongside.exceptions import (
+    AlongsideError,
+    AlongsideWarning,
+    BackendUnavailable,
+    InternalError,
+    JournalError,
+    MemoryLimitExceeded,
+    OptionError,
+    TaskTimeout,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,18 +26,7 @@ if TYPE_CHECKING:
     from alongside.core.choose import Facts, Plan
     from alongside.core.model import Attempt, Failure, Outcome
     from alongside.core.retry import Backoff
-    from alongside.exceptions import (
-        AlongsideError,
-        AlongsideWarning,
-        BackendUnavailable,
-        InternalError,
-        JournalError,
-        MemoryLimitExceeded,
-        NotPicklable,
-        OptionError,
-        TaskTimeout,
-        WorkerLost,
-    )
+    from alongside.exceptions import NotPicklable, WorkerLost
     from alongside.faces.futures import Executor
     from alongside.faces.pool import Pool, ThreadPool
     from alongside.observe.advice import Advice
@@ -48,18 +48,7 @@ _HOMES = {
     "alongside.runtime.limits": ("Limit",),
     "alongside.runtime.results": ("Run", "Stats"),
     "alongside.workers.seeding": ("task_seed",),
-    "alongside.exceptions": (
-        "AlongsideError",
-        "AlongsideWarning",
-        "BackendUnavailable",
-        "InternalError",
-        "JournalError",
-        "MemoryLimitExceeded",
-        "NotPicklable",
-        "OptionError",
-        "TaskTimeout",
-        "WorkerLost",
-    ),
+    "alongside.exceptions": ("NotPicklable", "WorkerLost"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -19,6 +19,7 @@ import alongside
 from alongside.compose import composition
 from alongside.core import events as ev
 from alongside.observe import watchers
+from alongside.runtime.calibration import Calibration
 from alongside.runtime.driver import Driver
 from alongside.workers import loopwatch
 from tests.conftest import own_threads
@@ -152,6 +153,9 @@ def moves(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(Driver, "move", move)
     monkeypatch.setattr("alongside.runtime.machine.cpu_count", lambda: 2)
     monkeypatch.setattr("alongside.runtime.known._facts", {})  # what is known begins where it belongs
+    monkeypatch.setattr(
+        "alongside.runtime.calibration._found", Calibration(None)
+    )  # nor do busy hours make a start dear
     return found
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from time import monotonic
 
+from alongside.exceptions import OptionError
+
 TYPE_CHECKING = False  # the real one costs the import of `typing`, which is longer than most short jobs
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -119,7 +121,7 @@ def _again(items: Iterable[Any], rest: Iterable[Any], error: BaseException | Non
 def iterate(iterables: tuple[Iterable[Any], ...]) -> Iterator[Any]:
     """One iterator over the inputs; raises `OptionError` for what cannot be iterated."""
     if not iterables:
-        raise _wrong("there is nothing to run over: give at least one iterable after the function.")
+        raise OptionError("there is nothing to run over: give at least one iterable after the function.")
     check_inputs(iterables)
     return iter(iterables[0]) if len(iterables) == 1 else zip(*iterables, strict=False)
 
@@ -128,19 +130,12 @@ def check_inputs(iterables: Iterable[Any]) -> None:
     """Raise `OptionError` for what cannot be iterated in ordinary code."""
     for place, iterable in enumerate(iterables, 1):
         if hasattr(iterable, "__aiter__") and not hasattr(iterable, "__iter__"):
-            raise _wrong(f"input {place} is an async iterable: use alongside.amap or alongside.aimap for it.")
+            raise OptionError(f"input {place} is an async iterable: use alongside.amap or alongside.aimap for it.")
         if not hasattr(iterable, "__iter__") and not hasattr(iterable, "__getitem__"):
-            raise _wrong(
+            raise OptionError(
                 f"input {place} is {iterable!r}, which cannot be iterated. Give a list, a generator, a range …; "
                 "for a single item write [item]."
             )
-
-
-def _wrong(what: str) -> Exception:
-    """Why only here: a loop that has nothing to complain of does without the errors' module."""
-    from alongside.exceptions import OptionError
-
-    return OptionError(what)
 
 
 def count(iterables: tuple[Any, ...]) -> int | None:
