@@ -142,7 +142,7 @@ def test_it_shrinks_when_answers_take_longer_and_comes_back() -> None:
     assert server.at_once > small
 
 
-@pytest.mark.parametrize(("each", "number"), [(5e-6, 1000), (50e-6, 400), (150e-6, 100), (0.01, 100)])
+@pytest.mark.parametrize(("each", "number"), [(5e-6, 1000), (50e-6, 800), (150e-6, 200), (250e-6, 100), (0.01, 100)])
 def test_before_any_answer_as_many_are_begun_as_take_next_to_nothing(each: float, number: int) -> None:
     server = Server(with_room_for(10_000), begin=100)
     server.open(each)
@@ -242,3 +242,50 @@ def test_it_never_goes_below_the_least() -> None:
         now += 0.05
         growth.learn(20, min(20, step // 30), 20 * (0.02 + step * 0.001), now, load=100)
         assert LEAST <= growth.at_once <= 100
+
+
+def test_that_connections_were_opened_is_not_held_against_a_number() -> None:
+    """Beginning 100 tasks kept the loop at work for 100 ms; their pages leave it more than half of its time."""
+    server = Server(with_room_for(10_000, latency=0.02), begin=100)
+
+    def opening(at_once: int, now: float) -> tuple[float, bool]:
+        nth = server.sent_out()
+        server.looped = 1e-3 * min(nth, 100) + 5e-5 * max(0, nth - 100)
+        return 0.02 if nth > 100 else 0.1 + 1e-4 * nth, True
+
+    server.answer = opening
+    server.running.clear()
+    server.waiting.extendleft((1, offset) for offset in reversed(range(100)))
+    server.tell(ev.Tick())
+    server.serve(until=0.15)
+    assert server.numbers[:2] == [100, 200]
+
+
+def test_a_number_held_for_want_of_rest_is_doubled_once_the_loop_rests() -> None:
+    growth = Growth(100, 1000)
+    now = 0.0
+
+    def watch(answers: int, busy: float) -> None:
+        nonlocal now
+        for _ in range(answers):
+            now += 0.00025
+            growth.learn(1, 0, 0.02, now, load=growth.at_once, busy=0.00025 * busy)
+
+    watch(101, busy=0.95)
+    assert growth.at_once == 100
+    assert "no rest" in growth.story
+    watch(100, busy=0.95)
+    assert growth.at_once == 100
+    watch(400, busy=0.88)
+    assert growth.at_once == 100, "hardly less"
+    watch(400, busy=0.8)
+    assert growth.at_once == 200
+
+
+def test_how_long_beginning_may_take_is_the_crews() -> None:
+    growth = Growth(32, 256, opening=0.010)
+    assert growth.begun(32, 0.004)
+    assert growth.begun(64, 0.005)
+    assert not growth.begun(128, 0.008)
+    assert growth.at_once == 128
+    assert Growth(32, 256).begun(32, 0.018)

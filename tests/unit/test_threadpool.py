@@ -156,9 +156,11 @@ def test_what_has_come_is_fetched_before_still_more_threads_are_started(world: C
     w.pool.add(Batch(1, 0, range(20)))
     w.bell.get(timeout=PATIENCE)
     assert w.pool.understaffed
-    assert w.pool.staff() == 0
+    w.pool.staff()
+    assert len(w.pool._threads) == 1
     assert len(w.pool.finished(1)) == 1
-    assert w.pool.staff() == 7
+    w.pool.staff()
+    assert len(w.pool._threads) == 8
     gate.set()
 
 
@@ -222,21 +224,33 @@ def test_no_more_threads_than_tasks(world: Callable[..., World]) -> None:
     w.until(lambda: len(w.values) == 3)
 
 
+@pytest.mark.parametrize("closed", [False, True])
 def test_threads_are_started_without_waiting_for_each(
-    world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+    world: Callable[..., World], monkeypatch: pytest.MonkeyPatch, closed: bool
 ) -> None:
     run, gate = threading.Thread._bootstrap, threading.Event()  # type: ignore[attr-defined]
     before = threading.active_count()
     w = world(lambda n: gate.wait(PATIENCE), 4)
-    w.pool.add(Batch(1, 0, [0]))
+    w.pool.add(Batch(1, 0, range(10)))
     monkeypatch.setattr(threading.Thread, "_bootstrap", lambda thread: gate.wait(PATIENCE) and run(thread))
-    w.pool.add(Batch(2, 1, range(10)))
-    assert w.pool.staff() == 3, "though none of them says that it runs"
+    w.pool.staff()
+    assert len(w.pool._threads) == 4, "though none of them says that it runs"
+    assert w.pool.all_begun() == 0.0
     assert w.pool.under_way >= 3
     assert not w.pool.understaffed
     gate.set()
-    w.pool.close()  # while they are only about to run
-    assert threading.active_count() <= before
+    if closed:
+        w.pool.close()  # while they are only about to run
+        assert threading.active_count() <= before
+    else:
+        told: list[float] = []
+
+        def is_told() -> bool:
+            told.append(w.pool.all_begun())
+            return told[-1] > 0.0
+
+        w.until(is_told)
+        assert w.pool.all_begun() == 0.0, "once"
 
 
 def test_an_initializer_that_raises_is_told(world: Callable[..., World]) -> None:

@@ -7,7 +7,6 @@ cannot end: a thread whose task is overdue is let go (its late result is dropped
 from __future__ import annotations
 
 import _queue as queue  # not `queue`: a file of that name may lie in the folder of a script
-import time
 from collections.abc import Mapping, Sequence
 
 from alongside.backends import declared
@@ -27,6 +26,10 @@ GATHER = 0.005
 TARGET = 0.1
 """Seconds of work that wait in the pool, so that no thread has to wait for the coordinator."""
 
+OPENING = 0.010
+"""Seconds that may be spent on beginning tasks before there is any answer, where how many threads are right is found.
+Coroutines have more: each thread goes on asking for the GIL."""
+
 DEFAULT_WORKERS = 32
 
 
@@ -41,13 +44,15 @@ class ThreadsBackend:
 
     def crew(self) -> Crew:
         slots = self._limit
-        return Crew(1, 2, slots, TARGET, watches_timeout=True, counts_tasks=True, recalls=True, name=self.name)
+        return Crew(
+            1, 2, slots, TARGET, watches_timeout=True, counts_tasks=True, recalls=True, opening=OPENING, name=self.name
+        )
 
     def open(self, job: Job) -> None:
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._job, self._let_go = job, list[ThreadPool]()
         self._pool = self._made()
-        self._worker, self._starting = 0, 0.0
+        self._worker = 0
 
     def hire(self, worker: int) -> None:
         self._worker = worker
@@ -92,15 +97,10 @@ class ThreadsBackend:
         return [*events, Returned(self._worker, returned)] if returned else events
 
     def _begun(self) -> list[Event]:
-        """Start the threads that are wanted; what is to be told when all there may be have been started."""
-        began = time.monotonic()
-        if not self._pool.staff():
-            return []
-        self._starting += time.monotonic() - began
-        if self._pool.may_grow:
-            return []
-        took, self._starting = self._starting, 0.0
-        return [Begun(self._worker, self._pool.under_way, took)]
+        """Start the threads that are wanted; what is to be told when all there may be have begun."""
+        self._pool.staff()
+        took = self._pool.all_begun()
+        return [Begun(self._worker, self._pool.under_way, took)] if took else []
 
     def wake(self) -> None:
         self._events.put(None)

@@ -283,4 +283,4 @@ class Dealer:
 
 
 def _growth(crew: ev.Crew) -> Growth | None:
-    return Growth(crew.begin, crew.slots) if crew.begin else None
+    return Growth(crew.begin, crew.slots, crew.opening) if crew.begin else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
+from alongside.core.growth import OPENING
 from alongside.core.model import Batch, Death, Delivery, Failure, Fault, Part, Running
 from alongside.light import NamedTuple
 
@@ -274,6 +275,8 @@ class Crew(NamedTuple):
     """Whether the backend itself replaces what has run as many tasks as one may."""
     begin: int = 0
     """Slots to begin with, where how many are right is found while tasks run; 0: that is not looked for."""
+    opening: float = OPENING
+    """Seconds that may then be spent on beginning tasks before there is any answer."""
     recalls: bool = False
     """Whether what a worker has not begun can be had back."""
     cpus: int = 0

@@ -21,12 +21,15 @@ LEAST = 4
 SETTLED = 0.020
 """Seconds that a number is watched for at the least."""
 
-OPENING = 0.010
+OPENING = 0.020
 """Seconds that may be spent on beginning tasks before there is any answer. What opens a connection takes 0.1 ms or more
 of it, what merely waits a twentieth of that."""
 
 RESTLESS = 0.9
 """Share of its time that an event loop computes from which more at once could bring nothing."""
+
+RESTED = 0.85
+"""Share from which on down a number that was held for want of rest is doubled after all."""
 
 PAYS = 1.4
 """Times as much that a doubling has to bring for another one: less, and the end is near."""
@@ -71,7 +74,8 @@ class Look(NamedTuple):
 class Growth:
     """The number (`at_once`), from `begin` up to `most`."""
 
-    def __init__(self, begin: int, most: int) -> None:
+    def __init__(self, begin: int, most: int, opening: float = OPENING) -> None:
+        self._may_open = opening
         self._most = most
         self._best: Look | None = None
         self._base = 0.0
@@ -80,7 +84,8 @@ class Growth:
         self._calm = self._count = self._faults = self._skip = 0
         self._seconds = self._busy = self._opening = self._did = 0.0
         self._since: float | None = None
-        self._full = True
+        self._busy_from = 0.0
+        self._full, self._restless = True, False
         self._why = "too few were done to try another number"
         self.at_once = min(begin, most)
 
@@ -88,7 +93,12 @@ class Growth:
         """So many are under way, and it took so long to begin those that are new. Whether the number has changed."""
         self._opening += seconds
         at_once = self.at_once
-        if self._since is not None or under_way < ALL * at_once or self._opening > OPENING or at_once >= self._most:
+        if (
+            self._since is not None
+            or under_way < ALL * at_once
+            or self._opening > self._may_open
+            or at_once >= self._most
+        ):
             return False
         self.at_once = min(self._most, 2 * at_once)
         self._why = "so many could be begun at once, and then there was no time to try another number"
@@ -102,10 +112,11 @@ class Growth:
         """
         if self._skip > 0:  # these were begun when there were more
             self._skip -= count
-            self._since = now
+            self._since = self._busy_from = now
             return False
         if self._since is None:
             self._since = max(0.0, now - seconds / max(count, 1))
+            self._busy_from, busy = now, 0.0  # until now it has begun tasks, and opened their connections: once only
         self._count, self._faults, self._seconds = self._count + count, self._faults + faults, self._seconds + seconds
         self._busy += busy
         self._full = self._full and load >= self.at_once
@@ -126,7 +137,8 @@ class Growth:
 
     def _seen_enough(self, now: float) -> bool:
         """Whether to look. At failures early: many of them are told apart from few before all answers are there."""
-        wanted = self.at_once if self._trend in (DOUBLING, HALVING) else 4 * self.at_once
+        soon = self._trend in (DOUBLING, HALVING) or (self._restless and not self._calm)
+        wanted = self.at_once if soon else 4 * self.at_once
         assert self._since is not None
         passed = max(now - self._since, 1e-9)
         if self._count >= wanted or self._faults > (self._base + RISE) * wanted:
@@ -136,7 +148,8 @@ class Growth:
     def _begin(self, skip: int, now: float) -> None:
         self._count = self._faults = 0
         self._seconds = self._busy = self._did = 0.0
-        self._skip, self._since, self._full = skip, now, True
+        self._skip, self._full = skip, True
+        self._since = self._busy_from = now
 
     def _look(self, now: float) -> Look:
         assert self._since is not None
@@ -144,9 +157,10 @@ class Growth:
         # Answers come in bursts. A look that ends just after one has begun would see too little done for its time, so
         # the best of its ends counts. That alone would flatter; while every slot is taken, no more can be done per
         # second than `at_once / latency` (Little's law).
-        passed, failing = max(now - self._since, 1e-9), self._faults / self._count
+        passed, failing = now - self._busy_from, self._faults / self._count
+        busy = self._busy / passed if passed >= SETTLED / 2 else 0.0
         per_second = min(self._did, self.at_once / max(latency, 1e-9))
-        return Look(self.at_once, per_second * (1.0 - failing), latency, failing, self._busy / passed)
+        return Look(self.at_once, per_second * (1.0 - failing), latency, failing, busy)
 
     def _decide(self, look: Look) -> None:
         best = self._best
@@ -192,6 +206,10 @@ class Growth:
         self._calm += 1
         worse = look.latency > 2 * best.latency and look.per_second < 0.9 * best.per_second
         self._best = best._replace(per_second=(best.per_second + look.per_second) / 2, at_once=self.at_once)
+        if self._restless and look.busy <= RESTED and self.at_once < self._most:
+            self._trend = DOUBLING
+            self._higher(look)
+            return
         if not worse and self._calm < CALM:
             return
         self._calm, self._turn = 0, not self._turn
@@ -208,8 +226,9 @@ class Growth:
             return
         if look.busy >= RESTLESS:
             self._hold(look, look.at_once, f"the event loop had no rest any more, at {look.per_second:,.0f} per second")
+            self._restless = True
             return
-        self._best = look
+        self._best, self._restless = look, False
         self.at_once = min(self._most, max(self.at_once + 1, int(self.at_once * self._trend.factor)))
         self._why = f"{look.at_once} did {look.per_second:,.0f} tasks per second, and it was still growing"
 
@@ -219,5 +238,5 @@ class Growth:
         self.at_once = max(LEAST, int(self.at_once * self._trend.factor))
 
     def _hold(self, best: Look, at_once: float, why: str) -> None:
-        self._best, self._why, self._trend, self._calm = best, why, HELD, 0
+        self._best, self._why, self._trend, self._calm, self._restless = best, why, HELD, 0, False
         self.at_once = max(LEAST, min(self._most, int(at_once)))

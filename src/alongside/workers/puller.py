@@ -59,7 +59,8 @@ class Puller:
         self.page = [0, 0, 0, 0]
         self.may_take = pool.job.tasks_per_worker or 1 << 62
         self.let_go = False
-        self.fresh = True  # it has asked for nothing yet
+        self.fresh = number > 1
+        """Whether it has asked for nothing yet. The first one is waited for, and need not be counted."""
         self.span = NOTHING
         self._pool = pool
         job = pool.job

@@ -68,7 +68,7 @@ class ThreadPool:
         self._todo: deque[Unbegun] = deque()
         self._returned: list[tuple[int, int, int]] = []
         self._waiting = self._idle = self._fresh = self._count = 0
-        self._each = self._harvested = 0.0
+        self._each = self._harvested = self._began = self._spent = 0.0
         self._rung = False
         self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._threads: dict[int, Puller] = {}
@@ -114,14 +114,23 @@ class ThreadPool:
             returned, self._returned = self._returned, []
         return returned
 
-    def staff(self) -> int:
-        """Start threads while work waits for one; how many. The first one was waited for, and may have shown what it
+    def staff(self) -> None:
+        """Start threads while work waits for one. The first one was waited for, and may have shown what it
         does: where those that there are have done most of what there was, fetching that and giving more comes first.
         """
-        before = self._count
         while self.understaffed and not (self._rung and self._waiting < AT_HAND * self.limit):
             self._start_one()
-        return self._count - before
+
+    def all_begun(self) -> float:
+        """Seconds that it took to begin the threads that were not told of yet, once all there may be have begun: until
+        the last of them took its first task, so that what the others did before they waited counts. 0.0 where there is
+        nothing to tell.
+        """
+        with self._lock:
+            if self._fresh or self.may_grow:
+                return 0.0
+            spent, self._spent = self._spent, 0.0
+            return spent
 
     @property
     def understaffed(self) -> bool:
@@ -223,8 +232,7 @@ class ThreadPool:
         """The next tasks for a thread; None when it is to sleep until the bell rings, or to end (`let_go`)."""
         with self._lock:
             if thread.fresh:
-                thread.fresh = False
-                self._fresh -= 1
+                self._has_begun(thread)
             if len(self._threads) > self.limit or thread.may_take <= 0:
                 self._release(thread)
             if thread.let_go:
@@ -266,6 +274,14 @@ class ThreadPool:
         for _ in range(count):
             self._bell.put(None)
 
+    def _has_begun(self, thread: Puller) -> None:
+        thread.fresh = False
+        self._fresh -= 1
+        if not self._fresh:
+            self._spent += time.monotonic() - self._began
+            if not self.may_grow:
+                self.ring()  # there is something to be told: `all_begun`
+
     def _release(self, thread: Puller) -> None:
         """It is not of the pool any more; if work waits, another is wanted in its place."""
         thread.let_go = True
@@ -306,13 +322,15 @@ class ThreadPool:
             thread = Puller(self._count, self, for_a_thread(self._context))
             with self._lock:
                 self._threads[thread.number] = thread
-                self._fresh += 1
+                if thread.fresh:
+                    self._began = self._began if self._fresh else time.monotonic()
+                    self._fresh += 1
             try:
-                thread.start(wait=thread.number == 1)
+                thread.start(wait=not thread.fresh)
             except RuntimeError:
                 with self._lock:
                     del self._threads[thread.number]
-                    self._fresh -= 1
+                    self._fresh -= thread.fresh
                 self.limit = len(self._threads)
                 if not self._threads:
                     raise
