@@ -133,11 +133,16 @@ def _compile() -> None:
 
 @contextmanager
 def _folder(workload: Workload) -> Iterator[str]:
-    """What the workload reads: files, and the port of the server it asks."""
+    """What the workload reads: files, and the port of the server it asks.
+
+    Files are on the disk before anything is timed: the system writes them back some seconds later otherwise, in the
+    midst of whichever way has its turn then (240 MB made that one twice as slow).
+    """
     from alongside.cli.loopback import SlowServer
 
     with tempfile.TemporaryDirectory() as folder:
         workload.prepare(Path(folder))
+        os.sync()
         with nullcontext() if workload.latency is None else SlowServer(workload.latency) as server:
             if server is not None:
                 Path(folder, "port").write_text(str(server.port))

@@ -447,8 +447,9 @@ def test_what_is_under_way_counts_for_half_of_what_was_computed(
             monkeypatch.setattr(pilot_async, clock, lambda: 1.0)
         pilot.under_way = lambda: under_way
         pilot._seen = 10
+        facts = pilot.facts()
         pilot.close()
-        return pilot.facts()
+        return facts
 
     assert asyncio.run(main()).kept == pytest.approx(kept)
 
@@ -511,8 +512,9 @@ def test_a_look_goes_by_what_has_come_since_the_last_one(monkeypatch: pytest.Mon
         now["at"], pilot._seen, pilot.under_way = 1.0, 10, lambda: 180  # all begun, few ended
         mark = pilot._now()
         now["at"], pilot._seen, pilot.under_way = 2.0, 20, lambda: 180
+        facts = pilot.facts(), pilot.facts(mark)
         pilot.close()
-        return pilot.facts(), pilot.facts(mark)
+        return facts
 
     whole, newest = asyncio.run(main())
     assert (whole.kept, newest.kept) == pytest.approx((2.0 / 110, 0.1))

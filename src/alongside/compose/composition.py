@@ -199,6 +199,7 @@ class Composition:
             self._learn()
             return self.driver.finish
         finally:
+            self.close()
             await self.driver.close_async()
 
     def conclude(self) -> None:

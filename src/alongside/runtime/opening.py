@@ -171,6 +171,7 @@ class Opening:
             self._beside.close()
         elif self.pilot is not None and self.watch.ended:
             self._learn(self)
+        self._beside = self.pilot = None  # they hold this: its items and results would wait for the garbage collector
 
     # --------------------------------------------------------------------------------- between two stretches: here
 

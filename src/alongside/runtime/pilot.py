@@ -114,6 +114,10 @@ class AnyPilot:
         """What is known now."""
         raise NotImplementedError
 
+    def close(self) -> None:
+        """Stop measuring, and let go of the run."""
+        self._prepare = _nothing
+
     def see(self, delivery: Delivery) -> None:
         """Count what has come, and keep one item and its result to weigh."""
         from alongside.core.model import Block
@@ -283,8 +287,7 @@ class Pilot(AnyPilot):
         return facts.waiting >= MOSTLY * facts.wall or self._listened()
 
     def close(self) -> None:
-        """Stop measuring."""
-        self._prepare = _nothing
+        super().close()
         if self._watcher is not None:
             self._watcher.stop()
 

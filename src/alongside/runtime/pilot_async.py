@@ -147,6 +147,7 @@ class CoroutinePilot(AnyPilot):
         return Mark(monotonic(), thread_time(), run_delay(), late, self._seen, self.under_way(), self._seconds)
 
     def close(self) -> None:
-        """Stop measuring."""
+        super().close()
+        self.under_way = int
         if self._watch is not None:
             self._watch.close()

@@ -122,26 +122,36 @@ def unwrapped(fn: Any) -> tuple[Any, dict[str, Any]]:
 
 def _scopes(function: Any, bound: Mapping[str, Any]) -> Iterator[_Scope]:
     """The function's code and that of the functions inside it."""
-    code, around = function.__code__, function.__globals__
+    code = function.__code__
     cells = dict(zip(code.co_freevars, map(_content, function.__closure__ or ()), strict=False))
     assigned = {name for ins in dis.get_instructions(code) for name in stores(ins)}
-
-    def scopes(code: CodeType, outer: frozenset[str], own: Mapping[str, Any]) -> Iterator[_Scope]:
-        def outside(opname: str, name: str) -> Any:
-            if opname.endswith("_GLOBAL") or (opname == "LOAD_NAME" and name in code.co_names):
-                return around.get(name, UNKNOWN)
-            if opname.endswith("_DEREF"):
-                return cells.get(name, UNKNOWN) if name in outer else own.get(name, UNKNOWN)
-            return own.get(name, UNKNOWN) if "LOAD_FAST" in opname else UNKNOWN
-
-        yield _Scope(code, outside)
+    own = {name: value for name, value in bound.items() if name not in assigned}
+    todo = deque([(code, frozenset(code.co_freevars), own)])
+    while todo:
+        code, outer, own = todo.popleft()
+        yield _Scope(code, partial(_outside, code.co_names, function.__globals__, cells, outer, own))
         for inner in code.co_consts:
             if isinstance(inner, CodeType):
                 free = frozenset(inner.co_freevars)
                 handed = {name: value for name, value in own.items() if name in free and name in code.co_cellvars}
-                yield from scopes(inner, outer & free, handed)
+                todo.append((inner, outer & free, handed))
 
-    yield from scopes(code, frozenset(code.co_freevars), {k: v for k, v in bound.items() if k not in assigned})
+
+def _outside(
+    names: tuple[str, ...],
+    around: Mapping[str, Any],
+    cells: Mapping[str, Any],
+    outer: frozenset[str],
+    own: Mapping[str, Any],
+    opname: str,
+    name: str,
+) -> Any:
+    """The value that an instruction loads: of a global, of the `outer` functions' variables, or of an argument."""
+    if opname.endswith("_GLOBAL") or (opname == "LOAD_NAME" and name in names):
+        return around.get(name, UNKNOWN)
+    if opname.endswith("_DEREF"):
+        return cells.get(name, UNKNOWN) if name in outer else own.get(name, UNKNOWN)
+    return own.get(name, UNKNOWN) if "LOAD_FAST" in opname else UNKNOWN
 
 
 def _content(cell: Any) -> Any:

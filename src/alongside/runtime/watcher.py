@@ -152,6 +152,7 @@ class Watcher:
             self.ended = True
             used = self.used()
             self._clock = lambda: used  # a thread's own clock ends with it
+            self._since = self._stuck = None  # they hold whoever holds this, and all that the loop has used
             self._over.release()
 
     def _listen_to_own_start(self) -> None:

@@ -73,6 +73,7 @@ class LoopWatch:
         """Stop watching; its thread, if there is one, has ended when this returns."""
         self._timer.cancel()
         self._closed.set()
+        self._tell = None  # it holds whoever holds this
         if self._looker is not None:
             self._looker.join()
 
