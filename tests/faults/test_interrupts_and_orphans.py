@@ -230,9 +230,10 @@ alongside.map(slow_here_fast_there.task, range(10), backend="processes", max_wor
 """
 
 SLOW_MODULE = """
-import os, time
+import os, signal, time
 
 if os.environ.get("ALONGSIDE_WORKER"):
+    {before}
     open("importing", "w").close()
     time.sleep(3600)
 
@@ -242,9 +243,13 @@ def task(x):
 """
 
 
+LOST = "signal.signal(signal.SIGIO, signal.SIG_IGN)  # as good as one that comes just before the sleep begins"
+
+
+@pytest.mark.parametrize("before", ["pass", LOST], ids=["", "the first signal lost"])
 @pytest.mark.parametrize("way", ["SIGINT", "SIGKILL"])
-def test_while_the_helper_imports_a_slow_module(way: str, tmp_path: Path) -> None:
-    (tmp_path / "slow_here_fast_there.py").write_text(SLOW_MODULE)
+def test_while_the_helper_imports_a_slow_module(way: str, before: str, tmp_path: Path) -> None:
+    (tmp_path / "slow_here_fast_there.py").write_text(SLOW_MODULE.format(before=before))
     with Program(SLOW_IMPORT, tmp_path, folder=tmp_path) as program:
         until(lambda: (tmp_path / "importing").exists(), "the helper imports the module")
         send(way, program.pid)

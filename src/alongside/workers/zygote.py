@@ -30,6 +30,9 @@ from alongside.workers.channel import ENDED, FORK, FORKED, KILL, PRELOAD, SETUP,
 IDLE = 60.0
 """Seconds without a worker and without a request after which the zygote leaves; the next call starts another."""
 
+LOOK_AGAIN = 0.5
+"""Seconds between two looks for the parent while the user's modules are imported."""
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -212,7 +215,8 @@ class _Watching:
     """While the user's modules are imported, which may take long: leave as soon as the parent is gone.
 
     The kernel signals every change of the socket; what is no hang-up is left for later. Why not all the time: it would
-    interrupt every wait.
+    interrupt every wait. A timer looks again: a signal that comes just before a wait begins is heard of only when that
+    wait is over, and it may be one for ever.
     """
 
     def __init__(self, channel: Channel, children: dict[int, int]) -> None:
@@ -221,11 +225,15 @@ class _Watching:
 
     def __enter__(self) -> None:
         _signal.signal(_signal.SIGIO, self._look)
+        _signal.signal(_signal.SIGALRM, self._look)
+        _signal.setitimer(_signal.ITIMER_REAL, LOOK_AGAIN, LOOK_AGAIN)
         fcntl.fcntl(self._fd, fcntl.F_SETOWN, os.getpid())
         self._signalled(True)
         self._look()
 
     def __exit__(self, *error: object) -> None:
+        _signal.setitimer(_signal.ITIMER_REAL, 0.0)
+        _signal.signal(_signal.SIGALRM, _signal.SIG_DFL)
         self._signalled(False)
         _signal.signal(_signal.SIGIO, _signal.SIG_IGN)
 
