@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from _thread import allocate_lock, start_new_thread
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -195,10 +195,21 @@ async def computes_and_counts(tally: str, x: int) -> int:
     return x
 
 
+def on_until(moves: list[str], more: int) -> Iterator[int]:
+    """Items until the run has moved, and some more: how long workers take to be there is not known."""
+    numbers = itertools.count()
+    while not moves:
+        yield next(numbers)
+    yield from itertools.islice(numbers, more)
+
+
 def test_a_given_number_is_kept_while_the_run_moves(moves: list[str], tmp_path: Path) -> None:
     """What is under way here ends before anything begins elsewhere."""
     tally = tmp_path / "tally"
-    run = alongside.run(partial(computes_and_counts, str(tally)), range(600), max_workers=8)
+    items = on_until(moves, 200)
+    run = alongside.imap(partial(computes_and_counts, str(tally)), items, max_workers=8, window=50)
+    results = list(run)
+    assert results == list(range(len(results)))
     assert moves == ["processes"]
     assert (run.plan.max_workers, run.plan.slots) == (2, 4)
     under_way = list(itertools.accumulate(map(int, tally.read_text().split())))
