@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import threading
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable
@@ -258,7 +259,13 @@ def calls_a_library(x: int) -> Any:
     return json.dumps([x]), np.random.default_rng(x).random(), threading.current_thread()
 
 
+def prepares_its_process(x: int) -> None:
+    sys.path.insert(0, str(x))
+    sys.argv.append(str(x))
+
+
 OWN = [
+    prepares_its_process,
     makes_its_own,
     makes_its_own_for_a_function_inside,
     reads_only,

@@ -242,7 +242,10 @@ def attribute(value: Any, name: str) -> Any:
         return UNKNOWN
     own = getattr(value, "__dict__", {})
     if name in own:
-        return own[name]
+        librarys = isinstance(value, ModuleType) and not is_the_users(getattr(value, "__file__", None) or "<frozen>")
+        return (
+            UNKNOWN if librarys and isinstance(own[name], CONTAINERS) else own[name]
+        )  # `sys.path`: each process's own
     if isinstance(value, ModuleType):
         return UNKNOWN
     if _generator(value):
