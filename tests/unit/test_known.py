@@ -14,6 +14,7 @@ import alongside
 from alongside import compose
 from alongside.compose import candidates, look
 from alongside.core import events as ev
+from alongside.core.beginning import first_plan
 from alongside.core.choose import Facts, Wishes, choose
 from alongside.core.known import Phase, learned, without_a_special
 from alongside.core.model import Part
@@ -22,7 +23,7 @@ from alongside.runtime import known, ledger, machine, pilot_async
 from alongside.runtime.callables import REMEMBERED
 from alongside.runtime.ledger import Ledger
 from alongside.runtime.opening import Opening
-from alongside.runtime.pilot import KNOWN, STRAIGHT, Pilot, first_plan
+from alongside.runtime.pilot import KNOWN, STRAIGHT, Pilot
 from alongside.runtime.pilot_async import CoroutinePilot
 
 BEFORE = Facts(tasks_seen=3, wall=0.006, cpu=0.001, gil_held=None, item_bytes=20, cpus=2)

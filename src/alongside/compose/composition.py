@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from alongside import backends
 from alongside.compose import base_facts, candidates, coming, fitted, known_plan, let_go, wishes_of, would_begin_again
+from alongside.core.beginning import first_plan
 from alongside.core.choose import Plan
 from alongside.core.coordinator import Coordinator
 from alongside.core.events import Finish
@@ -31,7 +32,7 @@ from alongside.runtime.known import keep_of_loop, recall
 from alongside.runtime.ledger import Ledger, Listener
 from alongside.runtime.loop import name_task
 from alongside.runtime.opening import MANY_AHEAD
-from alongside.runtime.pilot import Pilot, first_plan, pilot_of_coroutines
+from alongside.runtime.pilot import Pilot, pilot_of_coroutines
 from alongside.runtime.review import Review, cpu_clock
 from alongside.runtime.source import Source
 from alongside.runtime.teaching import Teacher

@@ -5,13 +5,12 @@ Owns when to look again. Must never measure by itself (probe.py) or weigh facts 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter, process_time, thread_time
 
 from alongside.clocks import run_delay
 from alongside.core.choose import Candidates, Facts, Plan, Wishes, choose
 from alongside.core.known import FAR, FEW, Phase
-from alongside.core.lanes import lanes
 from alongside.light import NamedTuple
 from alongside.runtime.loop import AHEAD
 from alongside.runtime.probe import Weight
@@ -380,22 +379,6 @@ def pilot_of_coroutines() -> Any:
     from alongside.runtime.pilot_async import CoroutinePilot
 
     return CoroutinePilot
-
-
-def first_plan(facts: Facts, candidates: Mapping[str, Any], wishes: Wishes) -> Plan:
-    """Where an automatic run begins, before anything was measured."""
-    if wishes.memory_limit:
-        killable = next(name for name, caps in candidates.items() if caps.killable)
-        reason = "only there can a task over its memory limit be ended."
-        workers, slots = lanes(wishes.max_workers, facts.cpus) if facts.coroutine else (wishes.max_workers, 1)
-        return Plan(killable, workers or facts.cpus, (reason,), slots=slots)
-    if facts.coroutine:
-        return choose(facts, candidates, wishes)._replace(predictions={})  # nothing was seen to predict from
-    home = next(name for name, caps in candidates.items() if caps.in_caller)
-    if not wishes.timeout:
-        return Plan(home, 1, ("it begins as a plain loop, to see what a call costs.",))
-    watched = next(name for name, caps in candidates.items() if caps.overlaps_waiting and not caps.in_event_loop)
-    return Plan(watched, 1, ("it begins in one thread, so that the timeout can be kept.",))
 
 
 def _nothing() -> None:
