@@ -94,7 +94,10 @@ def test_a_worker_that_is_replaced_is_sent_the_function_too() -> None:
     with ProcessPoolExecutor(1) as executor:
         futures = [executor.submit(function, x) for x in range(30)]
         wait(futures)
-        assert isinstance(futures[7].exception(), alongside.WorkerLost)
+        lost = futures[7].exception()
+        assert isinstance(lost, alongside.WorkerLost)
+        assert "while running task 7 (7)." in str(lost)  # not what stands for its function
+        assert lost.item == 7
         assert [f.result() for x, f in enumerate(futures) if x != 7] == [x + HEAVY for x in range(30) if x != 7]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from alongside.core.backlog import Segment
 from alongside.core.events import Lost
 from alongside.core.model import Death, Fault
-from alongside.core.policy import Policy
+from alongside.core.policy import Policy, told
 from alongside.core.roster import NOBODY, Flight, Worker
 from alongside.exceptions import MemoryLimitExceeded, TaskTimeout
 
@@ -79,7 +79,7 @@ def blame(worker: Worker, policy: Policy, death: Death, index: int, item: Any) -
         return MemoryLimitExceeded(limit=policy.memory_limit or 0, used=worker.oversize, index=index)
     if worker.condemned is not None:
         return TaskTimeout(policy.timeout or 0.0, index)
-    return lost(death, index, item)
+    return lost(death, index, told(item, policy.call))
 
 
 def lost(death: Death, index: int | None = None, item: Any = None) -> BaseException:

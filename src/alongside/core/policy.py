@@ -78,6 +78,20 @@ def of_several(item: tuple[Any, ...]) -> Call:
     return item, {}
 
 
+def told(item: Any, call: Callable[[Any], Call]) -> Any:
+    """What an error tells of a task: its item; of an executor's, which stands for a function too, only the arguments.
+
+    >>> told(3, of_one), told(("fn", (3,), {}), lambda task: task[1:])
+    (3, 3)
+    """
+    if call in (of_one, of_several):
+        return item
+    arguments, named = call(item)
+    if named:
+        return arguments, named
+    return arguments[0] if len(arguments) == 1 else arguments
+
+
 @dataclass(slots=True)
 class Policy:
     """The options of a run in the coordinator's terms. `eager`: the consumer keeps every outcome as it comes;
