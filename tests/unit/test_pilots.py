@@ -11,9 +11,10 @@ from collections.abc import Iterator
 import pytest
 
 from alongside import backends, compose
+from alongside.backends.serial import SerialBackend
 from alongside.compose import candidates
 from alongside.core.choose import Facts, Plan, Wishes
-from alongside.core.model import Block
+from alongside.core.model import Batch, Block, Job
 from alongside.runtime.loop import Spent, Stopwatch
 from alongside.runtime.pilot import MEANWHILE, Pilot, Tally
 from alongside.runtime.pilot_async import CoroutinePilot, Mark
@@ -189,11 +190,38 @@ def test_where_others_had_the_cpus_what_tasks_computed_is_not_taken_for_waiting(
     pilot = Pilot(candidates, Wishes(), Facts(cpus=2), abs, 1000)
     wall, cpu, process_cpu, delayed = pilot._began
     pilot._began = wall - 0.1, cpu - 0.05, process_cpu - 0.05, delayed - 0.05  # half of it without a CPU
+    pilot.computed = lambda: (0.010, 0.010)
     seen(pilot, 10, 0.002)
     facts = pilot.facts()
     assert facts.wall == pytest.approx(0.002)
     assert facts.waiting < 0.2 * facts.wall
     assert facts.cpu == pytest.approx(0.001, rel=0.2)
+
+
+def test_what_the_engine_waited_for_between_tasks_is_no_waiting_of_theirs() -> None:
+    pilot = Pilot(candidates, Wishes(), Facts(cpus=2), abs, 1000)
+    wall, cpu, process_cpu, delayed = pilot._began
+    pilot._began = wall - 0.1, cpu - 0.02, process_cpu - 0.02, delayed  # it waited for the GIL, or for a file
+    pilot.computed = lambda: (0.02, 0.02)
+    seen(pilot, 10, 0.002)
+    assert pilot.facts().waiting == pytest.approx(0.0, abs=1e-4)
+
+
+def test_a_plain_loop_tells_what_its_tasks_computed() -> None:
+    backend = SerialBackend()
+    backend.open(Job(compute_and_wait))
+    backend.dispatch(1, Batch(1, 0, [0.02, 0.02]))
+    backend.wait(0)
+    computed, of_process = backend.computed()
+    assert (computed, of_process) == pytest.approx((0.04, 0.04), rel=0.5)  # of 0.08 s
+    backend.close()
+
+
+def compute_and_wait(seconds: float) -> None:
+    time.sleep(seconds)
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
 
 
 def test_a_first_task_that_took_far_longer_says_nothing_of_the_others() -> None:

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from threading import Event as Flag
+from time import process_time, thread_time
 
 from alongside.backends import declared
 from alongside.core.events import Crew, Event, Finished, Lost, Unfit
@@ -50,6 +51,7 @@ class SerialBackend:
         self._awoken = Flag()
         self._awaiter: Awaiter | Beside = self._how_to_await() if job.coroutine else Awaiter()
         self._worker = 0
+        self._computed = self._process_computed = 0.0
         call = caller(job.fn, job.star, self._awaiter if job.coroutine else None)
         if job.seed is not None:
             from alongside.workers import seeding
@@ -90,7 +92,7 @@ class SerialBackend:
         if not self._events and self._queue:
             self._worker, batch = self._queue.popleft()
             with self._generators_put_back():
-                self._runner.run(batch.id, 0, placed(self._job.seed, batch.start, batch.items))
+                self._run(batch)
         elif not self._events:
             self._awoken.wait(timeout)
             self._awoken.clear()
@@ -103,6 +105,16 @@ class SerialBackend:
     def close(self) -> None:
         self._awaiter.close()
         self._runner.close()
+
+    def computed(self) -> tuple[float, float]:
+        """CPU seconds of this thread, and of the whole process, while tasks ran: without what the engine used."""
+        return self._computed, self._process_computed
+
+    def _run(self, batch: Batch) -> None:
+        used, process_used = thread_time(), process_time()
+        self._runner.run(batch.id, 0, placed(self._job.seed, batch.start, batch.items))
+        self._computed += thread_time() - used
+        self._process_computed += process_time() - process_used
 
     def _generators_put_back(self) -> AbstractContextManager[None]:
         if self._job.seed is None:

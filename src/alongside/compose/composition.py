@@ -264,6 +264,8 @@ class Composition:
 
     def _second_thoughts(self, total: int | None, backend: Backend) -> list[Observer]:
         """Who looks whether it was right to leave the loop, and who remembers what is seen of the function."""
+        if self.at_home and hasattr(backend, "computed"):
+            self.pilot.computed = backend.computed
         self.review = Review(candidates(), wishes_of(self.options), base_facts(self.job.cpus), total)
         if self.pilot and not self.at_home:
             self.review.begin(self.pilot)

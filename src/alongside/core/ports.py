@@ -158,6 +158,13 @@ class MeteredBackend(Backend, Protocol):
         """For each worker the seconds that it has computed, and those in which it would have, had it had a CPU."""
 
 
+class AccountingBackend(Backend, Protocol):
+    """A backend that runs tasks in the caller's thread, between what the engine does there, and tells the two apart."""
+
+    def computed(self) -> tuple[float, float]:
+        """CPU seconds of that thread, and of the whole process, while tasks ran."""
+
+
 class Observer(Protocol):
     """Someone who watches. An observer that raises is dropped with one warning; it can change nothing."""
 

@@ -199,6 +199,8 @@ class Pilot(AnyPilot):
     def _begin(self) -> None:
         self._elsewhere = process_time if self._wishes.timeout else None
         self._computed = self._elsewhere or thread_time
+        self.computed: Callable[[], tuple[float, float]] | None = None
+        """CPU seconds of the loop's thread and of the process while tasks ran, where the loop tells of them."""
         self._began = (perf_counter(), self._computed(), process_time(), run_delay())
         self._next_look = PATIENCE
         self._watcher: Watcher | None = None
@@ -298,11 +300,10 @@ class Pilot(AnyPilot):
     def _spent(self) -> Tally:
         now = (perf_counter(), self._computed(), process_time(), run_delay())
         wall, cpu, process_cpu, delayed = (one - began for one, began in zip(now, self._began, strict=True))
-        if self._seconds and not self._elsewhere:  # the rest is the engine's, which computes between the tasks
-            ours, wall = max(0.0, wall - self._seconds), self._seconds
-            without = ours * delayed / max(cpu + delayed, 1e-9)  # it, too, was kept from a CPU
-            cpu, process_cpu = (max(0.0, used - ours + without) for used in (cpu, process_cpu))
-            delayed = max(0.0, delayed - without)
+        if self._seconds and not self._elsewhere:  # the rest is the engine's, between the tasks
+            all_idle, wall = wall - cpu, self._seconds
+            cpu, process_cpu = self.computed() if self.computed else (cpu, process_cpu)
+            delayed *= min(1.0, max(0.0, wall - cpu) / max(all_idle, 1e-9))  # the engine, too, was kept from a CPU
         seen, base = self._base.tasks_seen, self._base
         return Tally(
             self._seen,
