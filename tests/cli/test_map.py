@@ -251,7 +251,9 @@ def test_a_wrong_option_or_file(inside: Call, folder: Path, arguments: list[str]
 def test_input_that_breaks_on_the_way_stops_there_and_keeps_what_was_done(inside: Call) -> None:
     done = inside("map", "math:sqrt", "--input-format", "jsonl", *SERIAL, stdin="4\n{oops\n9\n")
     assert (done.code, values(done.out)) == (2, [2.0])
-    assert "Line 2 of standard input is not JSON" in done.err
+    assert "Line 2 of standard input is not JSON (Expecting property name" in done.err
+    assert "at column 2)" in done.err  # and no second number of a line
+    assert "line 1" not in done.err
 
 
 def test_input_that_is_not_text(inside: Call, folder: Path) -> None:

@@ -127,8 +127,9 @@ def _json_lines(stream: IO[str], name: str) -> Iterator[Any]:
 def _from_json(line: str, name: str, number: int) -> Any:
     try:
         return json.loads(line)
-    except ValueError as error:
-        raise BadInput(f"Line {number} of {name} is not JSON ({error}). Plain lines: --input-format lines") from error
+    except json.JSONDecodeError as error:
+        why = f"{error.msg}, at column {error.colno}"
+        raise BadInput(f"Line {number} of {name} is not JSON ({why}). Plain lines: --input-format lines") from error
 
 
 def _csv_rows(stream: IO[str], name: str) -> Iterator[dict[str, Any]]:
