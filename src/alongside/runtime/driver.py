@@ -103,13 +103,14 @@ class Driver:
 
     def move(self, backend: Backend, crew: ev.Crew, job: Job | None = None, after: bool = False) -> None:
         """From here on, work goes to another backend. What the old one has in hand it finishes, unless that would be in
-        this thread, which now has other things to do: what it has not begun yet is then sent again.
+        this thread, which now has other things to do: what it has not begun yet is then sent again, before what comes
+        after it.
         """
         with self.lock:
             self._job = job or self._job
             self._fleet.open(backend, self._job)
             old, self._fleet.at_work = self._fleet.at_work, backend
-            self.feed(ev.Moved(crew, after))
+            self.feed(ev.Moved(crew, after or old.capabilities.in_caller))
             if old.capabilities.in_caller:
                 self._fleet.kill_all_of(old)
                 self.absorb(old.wait(0.0))

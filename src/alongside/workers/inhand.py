@@ -15,8 +15,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-BLOCKED = 0.1
-"""Seconds that a coroutine which is overdue may keep its loop before the worker is killed for it."""
+BLOCKED = 0.25
+"""Seconds that a coroutine which is overdue may keep its loop before the worker is killed for it. Where many programs
+share the CPUs one that is just being cancelled may be kept from them for more than 0.1 s."""
 
 
 def in_hand(page: Any) -> tuple[Running, ...]:
