@@ -12,33 +12,36 @@ from importlib import import_module
 from sys import modules
 
 from alongside.backends import declared
+from alongside.core.ports import Capabilities
+from alongside.exceptions import OptionError
+from alongside.light import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from alongside.core.ports import Backend, Capabilities
+    from alongside.core.ports import Backend
+
+
+class _Own(NamedTuple):
+    """A backend of our own, none of which is loaded before it is used."""
+
+    place: str
+    """Its module, and the class in it."""
+    declared: Capabilities
+    workers: str = ""
+    """The module that is loaded where it may have workers; empty: its own."""
+
 
 _OWN = {
-    "serial": "alongside.backends.serial:SerialBackend",
-    "threads": "alongside.backends.threads:ThreadsBackend",
-    "processes": "alongside.backends.processes:ProcessesBackend",
-    "asyncio": "alongside.backends.aio:AsyncioBackend",
+    "serial": _Own("alongside.backends.serial:SerialBackend", declared.SERIAL),
+    "threads": _Own("alongside.backends.threads:ThreadsBackend", declared.THREADS),
+    "processes": _Own(  # of which some may be made before anything else is loaded
+        "alongside.backends.processes:ProcessesBackend", declared.PROCESSES, workers="alongside.workers.supervisor"
+    ),
+    "asyncio": _Own("alongside.backends.aio:AsyncioBackend", declared.ASYNCIO),
 }
 _GROUP = "alongside.backends"
-_WORKERS = {
-    "serial": "alongside.backends.serial",
-    "threads": "alongside.backends.threads",
-    "processes": "alongside.workers.supervisor",  # where some may be made before anything else is loaded
-    "asyncio": "alongside.backends.aio",
-}
-_DECLARED = {
-    "serial": declared.SERIAL,
-    "threads": declared.THREADS,
-    "processes": declared.PROCESSES,
-    "asyncio": declared.ASYNCIO,
-}
-
 _registered: dict[str, type[Backend]] = {}
 
 
@@ -69,7 +72,7 @@ def find(name: str) -> type[Backend]:
     if name in _registered:
         return _registered[name]
     if name in _OWN:
-        module, _, attribute = _OWN[name].partition(":")
+        module, _, attribute = _OWN[name].place.partition(":")
         found: type[Backend] = getattr(import_module(module), attribute)
         return found
     found = _from_entry_points(name)
@@ -79,20 +82,19 @@ def find(name: str) -> type[Backend]:
 
 def capabilities(name: str) -> Capabilities:
     """What the backend of that name declares. For one of our own none is loaded."""
-    own = None if name in _registered else _DECLARED.get(name)
-    return find(name).capabilities if own is None else own
+    own = None if name in _registered else _OWN.get(name)
+    return find(name).capabilities if own is None else own.declared
 
 
 def alive(name: str) -> type[Backend] | None:
     """The backend class of that name, where it may have workers; None, and nothing is loaded, where it cannot."""
-    home = None if name in _registered else _WORKERS.get(name)
-    return find(name) if home is None or home in modules else None
+    own = None if name in _registered else _OWN.get(name)
+    loaded = own is None or (own.workers or own.place.partition(":")[0]) in modules
+    return find(name) if loaded else None
 
 
 def exists(name: str) -> bool:
     """Whether a backend of that name can be found."""
-    from alongside.exceptions import OptionError
-
     try:
         return bool(find(name))
     except (OptionError, ImportError):
@@ -104,6 +106,4 @@ def _from_entry_points(name: str) -> Any:
 
     for point in entry_points(group=_GROUP, name=name):
         return point.load()
-    from alongside.exceptions import OptionError
-
     raise OptionError(f"there is no backend {name!r}; those here are {', '.join(names())}.")
