@@ -11,7 +11,8 @@ from alongside.core.choose import HINDERED, Facts, waits
 from alongside.light import NamedTuple
 
 FEW, FAR = 8, 10
-"""Tasks beside the first one that say whether it was a special one, and how many times as long it took if it was."""
+"""Tasks beside the first one that say whether it was a special one, and how many times as long it took if it was. The
+plain loop (runtime/loop.py), which loads nothing, has the same two."""
 
 SATURATED, SPREAD = 0.8, 1.3
 """Threads that keep so many to so many CPUs busy take turns with the GIL: one of them computes nearly always,
@@ -57,14 +58,18 @@ class Phase(NamedTuple):
         return True if self.cpus >= SATURATED and self.wanted < SPREAD else None
 
 
+def is_special(first: float, tasks: int, seconds: float) -> bool:
+    """Whether the first task, which took so long, was unlike the others, all of which together took so many seconds."""
+    return tasks >= FEW and first > FAR * seconds / tasks
+
+
 def without_a_special(first: Phase | None, others: Sequence[Phase]) -> list[Phase]:
     """All phases, but not the first task where that took far longer than the others: a first call imports, connects and
     fills caches. The next run's will not."""
     if first is None:
         return list(others)
     tasks, seconds = sum(phase.tasks for phase in others), sum(phase.seconds for phase in others)
-    special = tasks >= FEW and first.seconds > FAR * seconds / tasks
-    return list(others) if special else [first, *others]
+    return list(others) if is_special(first.seconds, tasks, seconds) else [first, *others]
 
 
 def learned(before: Facts, phases: Sequence[Phase]) -> Facts | None:

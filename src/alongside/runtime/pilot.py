@@ -10,7 +10,7 @@ from time import perf_counter, process_time, thread_time
 
 from alongside.clocks import run_delay
 from alongside.core.choose import Candidates, Facts, Plan, Wishes, choose
-from alongside.core.known import FAR, FEW, Phase
+from alongside.core.known import Phase, is_special
 from alongside.light import NamedTuple
 from alongside.runtime.loop import AHEAD
 from alongside.runtime.probe import Weight
@@ -119,9 +119,9 @@ class AnyPilot:
 
     def see(self, delivery: Delivery) -> None:
         """Count what has come, and keep one item and its result to weigh."""
-        from alongside.core.model import Block
+        from alongside.core.model import Block, size
 
-        tasks, each = len(delivery) if isinstance(delivery, Block) else 1, delivery.seconds
+        tasks, each = size(delivery), delivery.seconds
         seconds = each * tasks if isinstance(each, float) else sum(each)
         if self._seen == 0 and tasks == 1:
             self._first = seconds
@@ -368,10 +368,10 @@ def _phase(tasks: int, spent: Tally, share: float) -> Phase:
 
 def _without_a_special(tally: Tally, first: float) -> Tally:
     """The tally, as if the first task had been like the others, where it took far longer."""
-    rest = tally.seen - 1
-    if not first or rest < FEW or first / FAR <= (tally.wall - first) / rest:
+    rest, others = tally.seen - 1, tally.wall - first
+    if not is_special(first, rest, others):
         return tally
-    share = (tally.wall - first) / rest * tally.seen / tally.wall
+    share = others / rest * tally.seen / tally.wall
     return Tally(tally.seen, *(spent * share for spent in tally[1:]))
 
 
