@@ -94,10 +94,10 @@ def told(item: Any, call: Callable[[Any], Call]) -> Any:
 
 @dataclass(slots=True)
 class Policy:
-    """The options of a run in the coordinator's terms. `eager`: the consumer keeps every outcome as it comes;
-    `patient`: nobody looks at any of them before all are there. `at_hand`:
-    the items are there already, so that taking more of them costs nothing.
+    """The options of a run in the coordinator's terms.
 
+    `eager`: the consumer keeps every outcome as it comes. `patient`: nobody looks at any of them before all are there.
+    `at_hand`: the items are there already, so that taking more of them costs nothing.
     `call` gives the arguments, positional and by name, with which the user's function is called for an item.
     """
 

@@ -64,13 +64,14 @@ class Fleet:
 
     def running(self) -> dict[int, Sequence[Running]]:
         """What every worker has in hand."""
-        every = (*self.old, self.at_work)
-        return {worker: tasks for backend in every for worker, tasks in backend.running().items()}
+        return {worker: tasks for backend in self._every() for worker, tasks in backend.running().items()}
 
     def memory(self) -> dict[int, int]:
         """The bytes of memory that every worker holds for itself, where that is known."""
-        every = (*self.old, self.at_work)
-        return {worker: held for backend in every for worker, held in backend.memory().items()}
+        return {worker: held for backend in self._every() for worker, held in backend.memory().items()}
+
+    def _every(self) -> tuple[Backend, ...]:
+        return *self.old, self.at_work
 
     def wake_all(self) -> None:
         """Make whatever waits return. From any thread."""

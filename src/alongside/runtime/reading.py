@@ -242,16 +242,19 @@ def attribute(value: Any, name: str) -> Any:
         return UNKNOWN
     own = getattr(value, "__dict__", {})
     if name in own:
-        librarys = isinstance(value, ModuleType) and not is_the_users(getattr(value, "__file__", None) or "<frozen>")
-        return (
-            UNKNOWN if librarys and isinstance(own[name], CONTAINERS) else own[name]
-        )  # `sys.path`: each process's own
+        found = own[name]
+        return UNKNOWN if isinstance(found, CONTAINERS) and _is_a_librarys(value) else found
     if isinstance(value, ModuleType):
         return UNKNOWN
     if _generator(value):
         return getattr(value, name, UNKNOWN)
     method = getattr(type(value), name, None)
     return MethodType(method, value) if isinstance(method, FunctionType) else UNKNOWN
+
+
+def _is_a_librarys(value: Any) -> bool:
+    """Whether it is a module that is not the user's: what it keeps, as `sys.path`, is each process's own."""
+    return isinstance(value, ModuleType) and not is_the_users(getattr(value, "__file__", None) or "<frozen>")
 
 
 def kind_of(value: Any) -> str:
