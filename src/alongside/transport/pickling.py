@@ -1,30 +1,23 @@
 """Values to bytes and back: by reference with plain pickle where the reader can follow it, by value where it cannot.
 
-Owns: the choice between the two, the threshold from which a buffer travels beside the pickle, and the rule that a
-class coming home is the class that left. Must never: import cloudpickle before it is needed, run Python code per
-pickled object on the fast path, or let an object that cannot be pickled raise anything but `NotPicklable`.
+Owns: the choice between the two, and the threshold from which a buffer travels beside the pickle. Must never: load what
+pickles by value before it is needed (byvalue.py), run Python code per pickled object on the fast path, or let an object
+that cannot be pickled raise anything but `NotPicklable`. Loaded by every worker before it says that it is there: must
+stay light to import.
 """
 
 from __future__ import annotations
 
-import os
-import pickle
+import _pickle as pickle  # `pickle` itself takes milliseconds to import
 import sys
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from enum import Enum
-from functools import cache, lru_cache
-from io import BytesIO
-from threading import Lock
-from types import FunctionType, MemberDescriptorType, ModuleType
-from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
+from functools import lru_cache
+from types import FunctionType
 
 from alongside.transport.modules import homeless, newest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from typing import Any, Final, TypeAlias
 
 Buffers: TypeAlias = list[pickle.PickleBuffer] | None
@@ -45,6 +38,9 @@ _FRAME: Final = 0x95
 _LENGTHS: Final = {_FRAME: 8, ord("B"): 4, 0x8E: 8, 0x96: 8, ord("X"): 4, 0x8D: 8}
 """What may stand at the end of a frame: the next one, bytes, a bytearray, or a string; and the width of its length."""
 
+homes_of_received: Final[set[str]] = set()
+"""The modules of the classes that have come here by value."""
+
 
 def dumps(obj: object, buffers: Buffers = None, *, reply: bool = False, what: str = "value") -> bytes:
     """Return `obj` as bytes that another process can load.
@@ -62,14 +58,14 @@ def dumps(obj: object, buffers: Buffers = None, *, reply: bool = False, what: st
     >>> loads(dumps(lambda x: 3 * x))(14)
     42
     """
-    if type(obj) not in _ATOMS and (homeless.some_unfinished() or (_classes.modules and _classes.some_not_here())):
+    if type(obj) not in _ATOMS and (homeless.some_unfinished() or (homes_of_received and _some_not_here())):
         return _dumps_by_value(obj, buffers, reply, what)
     mark = 0 if buffers is None else len(buffers)
     try:
         if buffers is None:
             data = pickle.dumps(obj, PROTOCOL)
         else:
-            data = pickle.dumps(obj, PROTOCOL, buffer_callback=_collector(buffers))
+            data = pickle.dumps(obj, PROTOCOL, buffer_callback=collector(buffers))
         if type(obj) in _ATOMS or _STACK_GLOBAL not in data or not _needs_value(_without_payloads(data)):
             return data
     except MemoryError:
@@ -96,7 +92,27 @@ def loads(data: bytes | bytearray | memoryview, buffers: Iterable[Any] = ()) -> 
     return pickle.loads(data, buffers=buffers)
 
 
-def _collector(buffers: list[pickle.PickleBuffer]) -> Callable[[pickle.PickleBuffer], bool]:
+def _dumps_by_value(obj: object, buffers: Buffers, reply: bool, what: str) -> bytes:
+    from alongside.transport.byvalue import dumped
+
+    mark = 0 if buffers is None else len(buffers)
+    try:
+        return dumped(obj, None if buffers is None else collector(buffers), reply)
+    except MemoryError:
+        raise
+    except Exception as error:
+        _drop(buffers, mark)
+        raise _not_picklable(obj, what, error) from error
+
+
+def _some_not_here() -> bool:
+    """Whether a class was received whose module is not loaded here."""
+    return any(name not in sys.modules for name in tuple(homes_of_received))
+
+
+def collector(buffers: list[pickle.PickleBuffer]) -> Callable[[pickle.PickleBuffer], bool]:
+    """What puts the buffers that are large enough to travel beside the pickle into this list."""
+
     def stays_inside(buffer: pickle.PickleBuffer) -> bool:
         try:
             if buffer.raw().nbytes < OUT_OF_BAND:
@@ -180,171 +196,6 @@ def _names_by_value() -> frozenset[str]:
 def _inside(packages: frozenset[str], newest: tuple[int, str]) -> frozenset[str]:
     prefixes = tuple(f"{name}." for name in packages)
     return packages | {name for name in tuple(sys.modules) if name.startswith(prefixes)}
-
-
-# -- by value -------------------------------------------------------------------------------------------------------
-#
-# *Guarantees* that a class which left this process by value and comes back (with a result) is the same class, and is
-# not touched by its return. cloudpickle alone finds the same class again but sets all its attributes anew, from the
-# copy that the worker had: methods would then see the worker's globals, class attributes the worker's values.
-
-
-class _Classes:
-    """The classes that crossed a border by value: those that are from here, and those received from elsewhere."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._token_of: WeakKeyDictionary[type, str] = WeakKeyDictionary()
-        self._by_token: WeakValueDictionary[str, type] = WeakValueDictionary()
-        self._received: WeakSet[type] = WeakSet()
-        self.modules: set[str] = set()
-        """Those of the classes received."""
-        self._kept: deque[type] = deque(maxlen=1024)
-
-    def token(self, kind: type) -> str:
-        with self._lock:
-            token = self._token_of.get(kind)
-            if token is None:
-                token = self._token_of[kind] = os.urandom(16).hex()
-                self._by_token[token] = kind
-                self._kept.append(kind)
-            return token
-
-    def receive(self, kind: type, token: str) -> None:
-        with self._lock:
-            self._token_of[kind] = token
-            self._by_token[token] = kind
-            self._received.add(kind)
-            self.modules.add(kind.__module__)
-
-    def some_not_here(self) -> bool:
-        """Whether a class was received whose module is not loaded here."""
-        return any(name not in sys.modules for name in tuple(self.modules))
-
-    def is_received(self, kind: type) -> bool:
-        return kind in self._received
-
-    def is_from_here(self, kind: type) -> bool:
-        return kind in self._token_of and kind not in self._received
-
-    def named(self, token: str) -> type:
-        kind = self._by_token.get(token)
-        if kind is None:
-            raise LookupError("a result refers to a class that no longer exists here: keep a reference to it")
-        return kind
-
-
-_classes: Final = _Classes()
-
-
-def _class_named(token: str) -> type:
-    return _classes.named(token)
-
-
-def _set_class_state(kind: type, state: tuple[Callable[[type, object], object], object, str]) -> None:
-    setter, attributes, token = state
-    if not _classes.is_from_here(kind):
-        setter(kind, attributes)
-        _classes.receive(kind, token)
-
-
-def _with_slots(kind: type, reduced: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return `reduced` so that the class has its slots from birth.
-
-    cloudpickle gives it `__slots__` afterwards, when that has no effect: its instances then have a `__dict__` in the
-    worker, and those that come back do not fit the class here.
-    """
-    make, (*before, names, token, extra), (attributes, slots), *rest = reduced
-    attributes = {name: value for name, value in attributes.items() if not isinstance(value, MemberDescriptorType)}
-    return make, (*before, {**names, "__slots__": vars(kind)["__slots__"]}, token, extra), (attributes, slots), *rest
-
-
-@cache
-def _value_pickler() -> type[Any]:
-    from cloudpickle import Pickler
-
-    from alongside.transport import contexts
-
-    class ValuePickler(Pickler):  # type: ignore[misc]
-        reply = False
-
-        def reducer_override(self, obj: Any) -> Any:
-            if type(obj) is ContextVar:
-                return contexts.reduced(obj)
-            reduced = super().reducer_override(obj)
-            if not isinstance(obj, type) or not isinstance(reduced, tuple) or len(reduced) != 6:
-                return reduced
-            if self.reply and _classes.is_received(obj):
-                return _class_named, (_classes.token(obj),)
-            if "__slots__" in vars(obj) and not issubclass(obj, Enum | tuple):
-                reduced = _with_slots(obj, reduced)
-            make, arguments, state, items, pairs, setter = reduced
-            return make, arguments, (setter, state, _classes.token(obj)), items, pairs, _set_class_state
-
-    return ValuePickler
-
-
-def _dumps_by_value(obj: object, buffers: Buffers, reply: bool, what: str) -> bytes:
-    file = BytesIO()
-    mark = 0 if buffers is None else len(buffers)
-    pickler = _value_pickler()(file, PROTOCOL, None if buffers is None else _collector(buffers))
-    pickler.reply = reply
-    try:
-        with _by_value.registered(homeless.names()):
-            pickler.dump(obj)
-    except MemoryError:
-        raise
-    except Exception as error:
-        _drop(buffers, mark)
-        raise _not_picklable(obj, what, error) from error
-    return file.getvalue()
-
-
-class _ByValue:
-    """Modules registered with cloudpickle while somebody is pickling, counted so that threads do not disturb another.
-
-    *Why not a lock held meanwhile*: pickling runs the user's code, which may wait for another thread that pickles.
-    """
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._users: Counter[ModuleType] = Counter()
-
-    @contextmanager
-    def registered(self, names: frozenset[str]) -> Iterator[None]:
-        if not names:
-            yield
-            return
-        modules = [sys.modules[name] for name in names if name in sys.modules]
-        mine = self._enter(modules)
-        try:
-            yield
-        finally:
-            self._leave(mine)
-
-    def _enter(self, modules: list[ModuleType]) -> list[ModuleType]:
-        import cloudpickle
-
-        with self._lock:
-            already = cloudpickle.list_registry_pickle_by_value()
-            mine = [module for module in modules if self._users[module] or module.__name__ not in already]
-            for module in mine:
-                cloudpickle.register_pickle_by_value(module)
-            self._users.update(mine)
-            return mine
-
-    def _leave(self, modules: list[ModuleType]) -> None:
-        import cloudpickle
-
-        with self._lock:
-            self._users.subtract(modules)
-            for module in modules:
-                if not self._users[module]:
-                    del self._users[module]
-                    cloudpickle.unregister_pickle_by_value(module)
-
-
-_by_value: Final = _ByValue()
 
 
 def _not_picklable(obj: object, what: str, error: Exception) -> Exception:
