@@ -1,13 +1,17 @@
 """alongside runs a function over many inputs side by side, on the tool that suits it, and says why.
 
-Public names, nothing else. The front door is loaded at once, so that the first call costs nothing more. So are the
-errors: `except alongside.TaskTimeout` names one amid trouble, perhaps without a descriptor left to read a file.
-Whatever is behind that is loaded when it is first used, so that `import alongside` costs a few milliseconds.
+Public names, nothing else. The front door is loaded at once, so that the first call costs nothing more; but not in a
+worker, which few tasks ask for it and which would be there later by that. So are the errors:
+`except alongside.TaskTimeout` names one amid trouble, perhaps without a descriptor left to read a file. Whatever is
+behind that is loaded when it is first used, so that `import alongside` costs a few milliseconds.
 """
 
 from __future__ import annotations
 
-from alongside.api import advise, aimap, amap, compare, cpu_count, gather, imap, map, run
+from os import environ
+
+if "ALONGSIDE_WORKER" not in environ:
+    from alongside.api import advise, aimap, amap, compare, cpu_count, gather, imap, map, run
 from alongside.exceptions import (
     AlongsideError,
     AlongsideWarning,
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "alongside.api": ("advise", "aimap", "amap", "compare", "cpu_count", "gather", "imap", "map", "run"),
     "alongside.observe.advice": ("Advice",),
     "alongside.faces.futures": ("Executor",),
     "alongside.faces.pool": ("Pool", "ThreadPool"),
