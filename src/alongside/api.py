@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
     from typing import Any
 
+    from alongside.core.choose import Facts, Plan
     from alongside.observe.advice import Advice
     from alongside.observe.comparison import Comparison
     from alongside.runtime.lazy import Lazy
@@ -38,12 +39,12 @@ def map(fn: Callable[..., Any], *iterables: Iterable[Any], **options: Any) -> li
     """
     if options or not _is_plain(fn):
         if options.get("backend") == "processes":
-            _get_ahead(fn, 0)
+            _Beyond().begin(fn)  # its start overlaps with the loading of the engine
         from alongside.compose import ordinary
 
         return ordinary.values(fn, iterables, options)
     results: list[Any] = []
-    opening = Opening(fn, iterables, _pilot, _engage, _get_all_ahead, _stays, _at_once, _learn, eager=True)
+    opening = Opening(fn, iterables, _Beyond(), eager=True)
     try:
         while not opening.watch.ended:
             taken_over = opening.stretch(results)
@@ -79,7 +80,7 @@ def imap(fn: Callable[..., Any], *iterables: Iterable[Any], ordered: bool = True
 def _imap_auto(fn: Callable[..., Any], iterables: tuple[Iterable[Any], ...]) -> Lazy:
     from alongside.runtime.lazy import Lazy, Stretches
 
-    loop = Stretches(Opening(fn, iterables, _pilot, _engage_lazily, _get_all_ahead, _stays, _at_once, _learn))
+    loop = Stretches(Opening(fn, iterables, _BeyondLazily()))
     return Lazy(loop.values(), loop.plan)
 
 
@@ -180,57 +181,65 @@ def cpu_count() -> int:
     return machine.cpu_count()
 
 
-def _get_ahead(fn: Callable[..., Any], workers: int) -> None:
-    """Where processes are wanted, or likely to be, have their start overlap with the loading of the engine."""
-    from alongside.runtime.interrupts import shielded
-    from alongside.workers.preloads import modules_of
-    from alongside.workers.supervisor import supervisor
-
-    with shielded():
-        supervisor.prepare(modules_of(fn), workers)
-
-
-def _get_all_ahead(fn: Callable[..., Any]) -> None:
-    _get_ahead(fn, cpu_count())
-
-
 def _is_plain(fn: object) -> bool:
     return callable(fn) and not is_coroutine_function(fn)
 
 
-def _pilot(opening: Opening) -> Any:
-    from alongside.compose import look
+class _Beyond:
+    """What is beyond the loop of a `map` (`runtime.opening.Beyond`)."""
 
-    return look.pilot(opening)
+    def pilot(self, opening: Opening) -> Any:
+        from alongside.compose import look
+
+        return look.pilot(opening)
+
+    def at_once(self, opening: Opening) -> Plan | None:
+        if "alongside.runtime.known" not in modules:  # then nothing is
+            return None
+        from alongside.compose import look
+
+        return look.at_once(opening)
+
+    def begin(self, fn: Callable[..., Any]) -> None:
+        from alongside.workers import ahead
+
+        ahead.begin(fn)
+
+    def prepare(self, fn: Callable[..., Any]) -> None:
+        from alongside.runtime.interrupts import shielded
+        from alongside.workers import ahead
+
+        with shielded():
+            ahead.prepare(fn, cpu_count())
+
+    def let_go(self) -> None:
+        from alongside.workers import ahead
+
+        ahead.let_go()
+
+    def load(self) -> None:
+        from alongside.compose import auto  # noqa: F401
+
+    def engage(self, opening: Opening, plan: Plan) -> Any:
+        from alongside.compose import auto
+
+        return auto.engage(opening, plan)
+
+    def stays(self, fn: Callable[..., Any], facts: Facts) -> None:
+        from alongside.compose import look
+
+        look.stays(fn, facts)
+
+    def learn(self, opening: Opening) -> None:
+        from alongside.compose import look
+
+        look.learn(opening)
 
 
-def _at_once(opening: Opening) -> Any:
-    if "alongside.runtime.known" not in modules:  # then nothing is
-        return None
-    from alongside.compose import look
+class _BeyondLazily(_Beyond):
+    """The same for an `imap`."""
 
-    return look.at_once(opening)
+    def engage(self, opening: Opening, plan: Plan) -> Any:
+        from alongside.compose import auto
 
-
-def _engage(opening: Opening, plan: Any) -> Any:
-    from alongside.compose import auto
-
-    return auto.engage(opening, plan)
-
-
-def _engage_lazily(opening: Opening, plan: Any) -> Any:
-    from alongside.compose import auto
-
-    return auto.engage_lazily(opening, plan)
-
-
-def _stays(fn: Callable[..., Any], facts: Any) -> None:
-    from alongside.compose import look
-
-    look.stays(fn, facts)
-
-
-def _learn(opening: Opening) -> None:
-    from alongside.compose import look
-
-    look.learn(opening)
+        return auto.engage_lazily(opening, plan)

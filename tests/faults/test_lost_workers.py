@@ -220,11 +220,11 @@ def test_a_warm_worker_killed_between_calls_is_replaced() -> None:
 
 def test_the_helper_killed_between_calls_is_replaced() -> None:
     alongside.map(worker_pid, range(50), backend="processes", max_workers=2)
-    helper = supervisor._nursery._zygote
+    helper = supervisor._nursery._helper._pid
     os.kill(helper, signal.SIGKILL)
     until(lambda: not exists(helper), "the helper is gone")
     assert alongside.map(abs, range(50), backend="processes", max_workers=2) == list(range(50))
-    assert supervisor._nursery._zygote != helper
+    assert supervisor._nursery._helper._pid != helper
 
 
 def kill_the_helper_once(tally: str, x: int) -> int:

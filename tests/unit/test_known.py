@@ -6,6 +6,7 @@ import asyncio
 import functools
 import os
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -488,17 +489,17 @@ def test_where_a_loop_is_best_it_measures_afresh_and_makes_no_workers_on_a_guess
     pilot = pilot_of(50)
     assert pilot.at_once(COMPUTES, lambda: [(number for number in range(3))]) is None
     assert pilot.facts().wall != COMPUTES.wall
-    asked: list[Any] = []
+    begun: list[Any] = []
     known.keep(abs, COMPUTES)
     items = [(number for number in range(3))] * 50
-    at_once = look.at_once
-    opening = Opening(abs, (items,), look.pilot, lambda *_: None, asked.append, at_once=at_once)
+    beyond = SimpleNamespace(pilot=look.pilot, at_once=look.at_once, begin=begun.append, learn=look.learn)
+    opening = Opening(abs, (items,), beyond)
     with pytest.raises(TypeError):
         opening.stretch([])
     assert opening.pilot is not None
     assert not opening.guesses
     opening.close()
-    assert not asked
+    assert not begun
 
 
 def test_a_look_goes_by_what_has_come_since_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,14 +82,37 @@ class Heard:
         """There is no thread."""
 
 
+class Beyond:
+    """What is beyond the loop, as a test has it; notes what it was asked for."""
+
+    def __init__(self, pilot: Any = None, engage: Any = None) -> None:
+        self._pilot, self._engage = pilot, engage
+        self.asked: list[Any] = []
+
+    def pilot(self, opening: Opening) -> Any:
+        return self._pilot
+
+    def at_once(self, opening: Opening) -> Any:
+        return None
+
+    def engage(self, opening: Opening, plan: Any) -> Any:
+        return self._engage(opening)
+
+    def learn(self, opening: Opening) -> None:
+        """Nothing is kept."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *given: self.asked.append((name, *given))
+
+
 def opened(fn: Any, items: Any, pilot: Any) -> tuple[Opening, list[Taker]]:
     takers: list[Taker] = []
 
-    def engage(opening: Opening, plan: object) -> Taker:
+    def engage(opening: Opening) -> Taker:
         takers.append(Taker(opening))
         return takers[-1]
 
-    return Opening(fn, (items,), lambda opening: pilot, engage, lambda fn: None), takers
+    return Opening(fn, (items,), Beyond(pilot, engage)), takers
 
 
 class Long:
@@ -289,32 +312,44 @@ def test_there_is_nothing_to_give_up_at_the_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("held", "guesses", "prepared"), [(True, True, 1), (None, True, 1), (False, True, 0), (True, False, 0)]
+    ("held", "guesses", "begun"), [(True, True, 1), (None, True, 1), (False, True, 0), (True, False, 0)]
 )
-def test_workers_are_made_ahead_unless_the_gil_was_heard_to_be_let_go(
-    held: bool | None, guesses: bool, prepared: int
-) -> None:
-    asked: list[Any] = []
-    opening = Opening(abs, (range(100),), lambda opening: Told(plan=None), Taker, asked.append)  # type: ignore[arg-type]
+def test_workers_are_begun_unless_the_gil_was_heard_to_be_let_go(held: bool | None, guesses: bool, begun: int) -> None:
+    beyond = Beyond(Told(plan=None))
+    opening = Opening(abs, (range(100),), beyond)
     opening.watch.done, opening.watch.wall, opening.watch.cpu = 10, 1.0, 1.0
     opening.watcher, opening.guesses = Heard(held), guesses  # type: ignore[assignment]
     assert opening._move() is None
     opening.close()
-    assert len(asked) == prepared
+    assert beyond.asked == [("begin", abs)] * begun
 
 
 # ------------------------------------------------------------------------------------------------------- the GIL
 
 
-def test_no_workers_on_a_guess_for_items_that_cannot_be_sent() -> None:
-    prepared: list[Any] = []
-    opening = Opening(time.sleep, ([0],), lambda opening: Told(), lambda opening, plan: None, prepared.append)
-    opening.watch.sample = threading.Lock(), 1
+@pytest.mark.parametrize("item", [threading.Lock(), 1], ids=["cannot be sent", "can"])
+def test_what_was_begun_on_a_guess_ends_where_the_items_cannot_be_sent(item: object) -> None:
+    beyond = Beyond()
+    opening = Opening(time.sleep, ([0],), beyond)
+    opening.watch.sample = item, 2
     opening._guess()
-    assert prepared == []
-    opening.watch.sample, opening.guesses = (1, 2), True
     opening._guess()
-    assert prepared == [time.sleep]
+    assert beyond.asked == [("begin", time.sleep), ("let_go",)][: 1 + (item != 1)]
+
+
+def test_while_workers_come_to_be_what_drives_them_is_loaded() -> None:
+    pilot = Told(plan=None)
+    beyond = Beyond(pilot)
+    opening = Opening(abs, (range(100),), beyond)
+    opening.watch.wall, opening.watch.cpu, opening.watcher = 1.0, 1.0, Heard(True)  # type: ignore[assignment]
+    opening.guesses = False
+    assert opening._move() is None
+    assert not beyond.asked
+    pilot.awaiting = True
+    opening._next_look = 0.0
+    assert opening._move() is None
+    assert beyond.asked == [("load",)]
+    opening.close()
 
 
 def test_a_glance_tells_what_is_no_value() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from alongside import backends, compose
+from alongside import compose
 from alongside.backends.serial import SerialBackend
 from alongside.compose import candidates
 from alongside.core.choose import Facts, Plan, Wishes
@@ -20,6 +20,7 @@ from alongside.runtime.pilot import MEANWHILE, Pilot, Tally
 from alongside.runtime.pilot_async import CoroutinePilot, Mark
 from alongside.runtime.pilot_loop import LoopPilot, _by_the_newest, _without_the_first
 from alongside.runtime.source import Source
+from alongside.workers import ahead
 from alongside.workers.supervisor import supervisor
 
 FACTS = Facts(tasks_seen=5, tasks_left=1000, wall=0.01, cpu=0.01, process_cpu=0.01, gil_held=True, cpus=2)
@@ -131,7 +132,7 @@ def test_what_was_prepared_and_is_not_wanted_ends_unless_it_is_there() -> None:
     supervisor.prepare((), 2)
     if not supervisor.segments:
         return  # nothing is prepared there
-    helper = supervisor._nursery._zygote
+    helper = supervisor._nursery._helper._pid
     supervisor.let_go()
     with pytest.raises(ProcessLookupError):
         os.kill(helper, 0)
@@ -146,7 +147,7 @@ def test_what_was_prepared_and_is_not_wanted_ends_unless_it_is_there() -> None:
 @pytest.mark.usefixtures("no_workers")
 def test_threads_that_are_chosen_let_go_of_processes_that_are_not_there_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     let_go: list[str] = []
-    monkeypatch.setattr(backends.find("processes"), "let_go", lambda: let_go.append("processes"))
+    monkeypatch.setattr(ahead, "let_go", lambda: let_go.append("processes"))
     compose.let_go("processes")
     assert not let_go
     compose.let_go("threads")

@@ -29,15 +29,15 @@ class _Own(NamedTuple):
     place: str
     """Its module, and the class in it."""
     declared: Capabilities
-    workers: str = ""
-    """The module that is loaded where it may have workers; empty: its own."""
+    ahead: str = ""
+    """The module that makes its workers ready ahead (`PreparedBackend`), and is loaded where there may be some."""
 
 
 _OWN = {
     "serial": _Own("alongside.backends.serial:SerialBackend", declared.SERIAL),
     "threads": _Own("alongside.backends.threads:ThreadsBackend", declared.THREADS),
-    "processes": _Own(  # of which some may be made before anything else is loaded
-        "alongside.backends.processes:ProcessesBackend", declared.PROCESSES, workers="alongside.workers.supervisor"
+    "processes": _Own(
+        "alongside.backends.processes:ProcessesBackend", declared.PROCESSES, ahead="alongside.workers.ahead"
     ),
     "asyncio": _Own("alongside.backends.aio:AsyncioBackend", declared.ASYNCIO),
 }
@@ -86,11 +86,18 @@ def capabilities(name: str) -> Capabilities:
     return find(name).capabilities if own is None else own.declared
 
 
-def alive(name: str) -> type[Backend] | None:
-    """The backend class of that name, where it may have workers; None, and nothing is loaded, where it cannot."""
+def ahead(name: str) -> Any:
+    """What makes workers of that backend ready ahead (`PreparedBackend`); the backend itself is not loaded for it."""
     own = None if name in _registered else _OWN.get(name)
-    loaded = own is None or (own.workers or own.place.partition(":")[0]) in modules
-    return find(name) if loaded else None
+    if own is None:
+        return find(name)
+    return import_module(own.ahead) if own.ahead else None
+
+
+def alive(name: str) -> Any:
+    """The same, where the backend may have workers; None, and nothing is loaded, where it cannot."""
+    own = None if name in _registered else _OWN.get(name)
+    return ahead(name) if own is None or own.ahead in modules else None
 
 
 def exists(name: str) -> bool:

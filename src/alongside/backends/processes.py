@@ -21,6 +21,7 @@ from alongside.core.model import Batch, Fault, Job, Part, Running
 from alongside.core.ports import Capabilities
 from alongside.light import cast
 from alongside.transport import contexts
+from alongside.workers import ahead
 from alongside.workers import channel as wire
 from alongside.workers.bell import Bell
 from alongside.workers.calls import call, named
@@ -72,22 +73,10 @@ class ProcessesBackend:
     def crew(self) -> Crew:
         return Crew(self._limit, depth=2, target_seconds=BATCH_SECONDS, recalls=True, quiet=QUIET, name=self.name)
 
-    @staticmethod
-    def prepare(fn: Any, workers: int) -> None:
-        """Begin what a run of `fn` will need, without waiting for it."""
-        supervisor.prepare(modules_of(fn), workers)
-
-    @staticmethod
-    def ready() -> int:
-        """How many workers are there already."""
-        return supervisor.up
-
-    @staticmethod
-    def coming() -> bool:
-        """Whether workers that were prepared are about to be there."""
-        return supervisor.coming
-
-    let_go = staticmethod(supervisor.let_go)
+    prepare = staticmethod(ahead.prepare)
+    ready = staticmethod(ahead.ready)
+    coming = staticmethod(ahead.coming)
+    let_go = staticmethod(ahead.let_go)
 
     def spent(self) -> dict[int, tuple[float, float]]:
         """Seconds that each of its workers has computed so far, and in which it would have, had it been given a CPU."""

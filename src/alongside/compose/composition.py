@@ -278,7 +278,7 @@ class Composition:
     def _get_ahead(self) -> None:
         """Have the workers that may soon be wanted got ready while the loop goes on."""
         for name in backends.names():
-            prepare = getattr(backends.find(name), "prepare", None)
+            prepare = getattr(backends.ahead(name), "prepare", None)
             if prepare is not None:
                 prepare(self.job.fn, self.job.cpus)
 

@@ -128,10 +128,12 @@ class Resizable(Backend, Protocol):
         """From now on so many at once. Those that run are not interrupted."""
 
 
-class PreparedBackend(Backend, Protocol):
-    """A backend whose workers take time to start, so that they are started ahead, while a loop goes on.
+class PreparedBackend(Protocol):
+    """What a backend offers besides whose workers take time to start, so that they are started ahead, while a loop
+    goes on.
 
-    These belong to the class, since no run has the backend yet. Each is optional: it is asked for by name.
+    These belong to the class, since no run has the backend yet; those of our own are in a module that loads less. Each
+    is optional: it is asked for by name.
     """
 
     @staticmethod

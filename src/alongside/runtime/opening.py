@@ -19,9 +19,42 @@ TYPE_CHECKING = False  # the real one costs the import of `typing`, which is lon
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import FrameType
-    from typing import Any
+    from typing import Any, Protocol
 
+    from alongside.core.choose import Facts, Plan
     from alongside.runtime.watcher import Watcher
+
+    class Beyond(Protocol):
+        """What is beyond the loop; each part is loaded when it is asked for."""
+
+        def pilot(self, opening: Opening) -> Any:
+            """Who weighs the facts."""
+
+        def at_once(self, opening: Opening) -> Plan | None:
+            """A plan to begin with, before anything has run."""
+
+        def begin(self, fn: Callable[..., Any]) -> None:
+            """Begin, on a guess, what takes longest of making workers ready."""
+
+        def prepare(self, fn: Callable[..., Any]) -> None:
+            """Make workers ready. Returns at once."""
+
+        def let_go(self) -> None:
+            """Have what was begun or prepared, and is not there yet, ended."""
+
+        def load(self) -> None:
+            """Load what `engage` takes."""
+
+        def engage(self, opening: Opening, plan: Plan) -> Any:
+            """The engine for what is left, put together: it has `drive_beside` (called in the watcher's thread while
+            the loop is stuck), `hand_over` (which ends that), `abandon` and `close`."""
+
+        def stays(self, fn: Callable[..., Any], facts: Facts) -> None:
+            """The loop was found best. In the caller's thread."""
+
+        def learn(self, opening: Opening) -> None:
+            """A loop that was looked at has done all there was to do."""
+
 
 LOADED, NOT_LOADED = 0.004, 0.020
 """Seconds in one stretch from which another thread takes over, if the engine is loaded and if not: about what loading
@@ -55,26 +88,10 @@ def within_an_import() -> bool:
 
 
 class Opening:
-    """The loop of one automatic run, until it ends or is taken over.
-
-    `make_pilot(opening)` gives who weighs the facts. `engage(opening, plan)` puts the engine together for what is left
-    and gives something with `drive_beside` (called in the watcher's thread while the loop is stuck), `hand_over` (which
-    ends that), `abandon` and `close`. `stays(fn, facts)` is told in the caller's thread when the loop was found best.
-    `at_once(opening)` may give a plan to begin with, before anything has run; `learn(opening)` is told when a loop that
-    was looked at has done all there was to do.
-    """
+    """The loop of one automatic run, until it ends or is taken over."""
 
     def __init__(
-        self,
-        fn: Callable[..., Any],
-        iterables: tuple[Iterable[Any], ...],
-        make_pilot: Callable[[Opening], Any],
-        engage: Callable[[Opening, Any], Any],
-        prepare: Callable[[Callable[..., Any]], None],
-        stays: Callable[[Any, Any], None] = lambda fn, facts: None,
-        at_once: Callable[[Opening], Any] = lambda opening: None,
-        learn: Callable[[Opening], None] = lambda opening: None,
-        eager: bool = False,
+        self, fn: Callable[..., Any], iterables: tuple[Iterable[Any], ...], beyond: Beyond, eager: bool = False
     ) -> None:
         self.fn = fn
         self.star = len(iterables) > 1
@@ -82,16 +99,11 @@ class Opening:
         self.watch = Stopwatch(fn if not self.star else (lambda item: fn(*item)), self.source)
         self.watcher: Watcher | None = None
         self.pilot: Any = None
-        self._make_pilot = make_pilot
-        self._engage = engage
-        self._prepare = prepare
-        self._stays = stays
-        self._at_once = at_once
-        self._learn = learn
+        self._beyond = beyond
         self._begins = True
-        self._prepared = False
+        self._prepared = self._begun = False
         self.guesses = True
-        """Whether workers are made ready before a look has found that they are wanted."""
+        """Whether workers are begun to be made ready before a look has found that they are wanted."""
         self.usual = 0.0
         """Seconds that a task took in an earlier run, where that is known and was brief. One that lasts is then a
         special one: for its sake nothing is done before it has lasted as long as all the others should take."""
@@ -107,7 +119,7 @@ class Opening:
         """Append the next few results; what has taken over, once something has, and None until then."""
         if self._begins:
             self._begins = False
-            plan = self._at_once(self)
+            plan = self._beyond.at_once(self)
             if plan is not None and self.watch.relieve():
                 return self._go(plan)
         if self.watcher is None and self._worth_watching():
@@ -170,7 +182,7 @@ class Opening:
         if self._beside is not None:
             self._beside.close()
         elif self.pilot is not None and self.watch.ended:
-            self._learn(self)
+            self._beyond.learn(self)
         self._beside = self.pilot = None  # they hold this: its items and results would wait for the garbage collector
 
     # --------------------------------------------------------------------------------- between two stretches: here
@@ -182,15 +194,21 @@ class Opening:
             return None
         plan = self._look(self.watch.cpu < 0.2 * self.watch.wall)
         if plan is None and self.pilot.weighed is not None and not self.pilot.awaiting:
-            self._stays(self.fn, self.pilot.weighed)
-        if plan is None or not self.watch.relieve():
+            self._beyond.stays(self.fn, self.pilot.weighed)
+        if plan is None:
+            self._load_if_awaited()
             return None
-        return self._go(plan)
+        return self._go(plan) if self.watch.relieve() else None
+
+    def _load_if_awaited(self) -> None:
+        """While workers come to be, load what will drive them."""
+        if self.pilot.awaiting:
+            self._beyond.load()
 
     def _go(self, plan: Any) -> Any:
         if self.watcher is not None:
             self.watcher.stop()
-        self._beside = self._engage(self, plan)
+        self._beside = self._beyond.engage(self, plan)
         return self._beside
 
     def _is_time(self) -> bool:
@@ -206,7 +224,7 @@ class Opening:
     def _look(self, waits: bool) -> Any:
         self.watch.look_at_delay()
         if self.pilot is None:
-            self.pilot = self._make_pilot(self)
+            self.pilot = self._beyond.pilot(self)
         plan = self.pilot.look(self.watcher, waits)
         self.watch.leave_out_delay()
         if self.pilot.plan is not None:
@@ -222,20 +240,20 @@ class Opening:
     def _guess(self) -> None:
         """Workers will probably be wanted; not where the tasks were heard to let the GIL go, now or in an earlier run:
         then threads will do. Nor where the items cannot be sent to them."""
-        if not self.guesses or self._prepared or (self.watcher is not None and self.watcher.held is False):
+        if not self.guesses or self._begun or (self.watcher is not None and self.watcher.held is False):
             return
-        from alongside.runtime.unsendable import cannot_be_sent
+        self._begun = True
+        self._beyond.begin(self.fn)
+        from alongside.runtime.unsendable import cannot_be_sent  # here, where something is starting already
 
         if self.watch.sample is not None and cannot_be_sent(*self.watch.sample):
-            self.guesses = False
-        else:
-            self.get_ahead()
+            self._beyond.let_go()
 
     def get_ahead(self) -> None:
         """Have workers made ready beside the loop; the second time it does nothing."""
         if not self._prepared:
             self._prepared = True
-            self._prepare(self.fn)
+            self._beyond.prepare(self.fn)
 
     # -------------------------------------------------------------------- in the midst of a stretch: the watcher's
 
@@ -280,8 +298,9 @@ class Opening:
         plan = self._look(self._waits(stuck))
         if plan is None or self._closed:
             self.watch.resume()
+            self._load_if_awaited()
             return False
-        self._beside = self._engage(self, plan)
+        self._beside = self._beyond.engage(self, plan)
         if self._closed:  # in the meantime, and nobody could know of it then
             self._beside.abandon()
         return True

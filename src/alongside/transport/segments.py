@@ -22,6 +22,7 @@ from _thread import RLock
 from _weakref import ref
 
 from alongside.transport.constants import Constants, Origin, origin_of, same
+from alongside.transport.descriptors import above_standard
 from alongside.transport.mapping import map_file
 
 TYPE_CHECKING = False
@@ -307,17 +308,6 @@ def _table(body: bytes) -> tuple[int, list[tuple[int, ...]], bytes]:
     lease, count = _LEASE.unpack_from(body)
     end = _LEASE.size + count * _ENTRY.size
     return lease, [_ENTRY.unpack_from(body, at) for at in range(_LEASE.size, end, _ENTRY.size)], body[end:]
-
-
-def above_standard(fd: int) -> int:
-    """The same file as a descriptor that is not 0, 1 or 2, where a program with closed standard streams prints."""
-    if fd > 2:
-        return fd
-    import fcntl
-
-    higher = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
-    os.close(fd)
-    return higher
 
 
 def _no_room() -> int:

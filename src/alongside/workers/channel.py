@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import _socket
 import errno
-import fcntl
 import os
 import sys
 from _struct import Struct
+
+from alongside.transport.descriptors import above_standard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -184,12 +185,8 @@ class Channel:
 def pair() -> tuple[Any, Any]:
     """Two connected sockets; neither is 0, 1 or 2, where a program writes that has closed its standard streams."""
     ours, theirs = _socket.socketpair()
-    return _above_standard(ours), _above_standard(theirs)
+    return _socket_above_standard(ours), _socket_above_standard(theirs)
 
 
-def _above_standard(socket: Any) -> Any:
-    if socket.fileno() > 2:
-        return socket
-    fd = fcntl.fcntl(socket.fileno(), fcntl.F_DUPFD_CLOEXEC, 3)
-    socket.close()
-    return _socket.socket(fileno=fd)
+def _socket_above_standard(socket: Any) -> Any:
+    return socket if socket.fileno() > 2 else _socket.socket(fileno=above_standard(socket.detach()))

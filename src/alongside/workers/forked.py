@@ -1,26 +1,20 @@
 """The nursery that forks: a zygote, started once, gives a worker in a millisecond or two.
 
-Owns the zygote, its control socket and the page that all its workers map. Must never know tasks, or who is idle.
-
-Guarantee: SIGINT never reaches the helper's start, since it begins with the signal blocked and ignores it from its
-first line.
+Owns the zygote, once it has one, and the numbers of its workers. Must never know tasks, or who is idle.
 """
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]  # `signal` takes milliseconds to import
 import os
 import select
-import sys
 import time
 from mmap import mmap
 
 from alongside.exceptions import BackendUnavailable
-from alongside.transport.segments import above_standard
-from alongside.workers.channel import ENDED, FORK, FORKED, KILL, PRELOAD, SETUP, Channel, Frame, pair
-from alongside.workers.interpreter import CODE, flags
+from alongside.workers import ahead
+from alongside.workers.channel import ENDED, FORK, FORKED, KILL, Channel, Frame, pair
+from alongside.workers.helper import Helper
 from alongside.workers.page import SIZE, WORKERS, slot
-from alongside.workers.surroundings import capture, environment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,11 +25,6 @@ STILLBORN = 3
 """Zygotes that ended before they said anything, one after another, until no more are tried."""
 
 
-def possible() -> bool:
-    """Whether this system can fork helpers with memory files and pass descriptors."""
-    return all(hasattr(os, name) for name in ("posix_spawn", "memfd_create", "fork"))
-
-
 class ForkingNursery:
     """Starts the zygote when it is first needed, and another when it is gone."""
 
@@ -44,44 +33,34 @@ class ForkingNursery:
     """Whether a new worker does not have to be waited for."""
 
     def __init__(self) -> None:
-        self._control: Channel | None = None
-        self._zygote = 0
+        self._helper: Helper | None = None
         self._memory: mmap | None = None
-        self._page_fd = -1
         self._pids: dict[int, int | None] = {}
         self._ended: dict[int, Frame] = {}
         self._slots: dict[int, int] = {}
-        self._preloaded: set[str] = set()
-        self._told = b""
         self._spoke = False
         self._stillborn = 0
 
     def start(self) -> bool:
         """Have a zygote; False when the one there was is gone, and with it all its workers."""
-        if self._control is not None:
+        if self._helper is not None:
             self._hear(0.0)
-        if self._control is not None and not self._control.closed:
-            return True
-        fresh = self._control is None
-        if not fresh:
+            if not self._gone:
+                return True
             self._stillborn = 0 if self._spoke else self._stillborn + 1
+        fresh = self._helper is None
         self.close()
         self._start_zygote()
         return fresh
 
     def prepare(self, modules: tuple[str, ...]) -> None:
         """Have these modules imported in the zygote, if they can be."""
-        new = [name for name in modules if name not in self._preloaded]
-        if new and self._control is not None:
-            from _pickle import dumps  # here, where the zygote is starting already: it takes as long as all else here
-
-            self._preloaded.update(new)
-            self._tell_surroundings()
-            self._tell(Frame(PRELOAD, body=dumps(new)))
+        if self._helper is not None:
+            for frame in self._helper.news(modules):
+                self._tell(frame)
 
     def create(self, number: int) -> tuple[Channel, Any]:
         """A new worker's channel and page. It is being forked: what is sent to it waits in its socket."""
-        assert self._control is not None
         assert self._memory is not None
         ours, theirs = pair()
         ours.setblocking(False)
@@ -117,7 +96,7 @@ class ForkingNursery:
         """End a worker. The zygote does it, which knows whether the process id is still the worker's; where it is gone
         the kernel has ended its workers.
         """
-        if self._control is not None and not self._control.closed:
+        if not self._gone:
             self._tell(Frame(KILL, number))
 
     def end_of(self, number: int, timeout: float) -> Frame | None:
@@ -135,36 +114,33 @@ class ForkingNursery:
 
     def abandoned(self, number: int) -> bool:
         """Whether the zygote that forked this worker has ended, and with it the worker."""
-        return number not in self._pids or self._control is None or self._control.closed
+        return number not in self._pids or self._gone
 
     def close(self) -> None:
         """End the zygote and its workers; returns when it has ended."""
-        if self._control is not None:
-            self._control.close()
-        self._control = None
-        self._drop_page()
-        self._pids, self._ended, self._preloaded = {}, {}, set()
-        self._told = b""
-        if self._zygote:
-            reap(self._zygote)
-            self._zygote = 0
+        if self._helper is not None:
+            self._helper.close()
+        self._clear()
 
     def abort(self) -> None:
         """As `close`, for a zygote that has nothing to finish and may be busy with imports."""
-        if self._zygote:
-            kill_process(self._zygote)
-        self.close()
+        if self._helper is not None:
+            self._helper.abort()
+        self._clear()
 
     def forget(self) -> None:
         """In a forked child: close what was inherited, without touching the parent's zygote."""
-        if self._control is not None:
-            self._control.socket.close()
-        self._drop_page()
+        if self._helper is not None:
+            self._helper.forget()
+        self._clear()
 
-    def _drop_page(self) -> None:
-        if self._page_fd >= 0:
-            os.close(self._page_fd)
-        self._page_fd, self._memory = -1, None
+    def _clear(self) -> None:
+        self._helper = self._memory = None
+        self._pids, self._ended = {}, {}
+
+    @property
+    def _gone(self) -> bool:
+        return self._helper is None or self._helper.channel.closed
 
     def _start_zygote(self) -> None:
         if self._stillborn >= STILLBORN:
@@ -172,36 +148,18 @@ class ForkingNursery:
             why = "its helper process ends as soon as it is started; what that wrote to standard error says why"
             raise BackendUnavailable("processes", reason=why)
         self._spoke = False
-        ours, theirs = pair()
-        try:
-            self._page_fd = above_standard(os.memfd_create("alongside-page", os.MFD_CLOEXEC))
-            os.ftruncate(self._page_fd, SIZE)
-            self._memory = mmap(self._page_fd, SIZE)
-            self._zygote = _spawn(theirs.fileno(), self._page_fd)
-        except BaseException:
-            ours.close()
-            self._drop_page()
-            raise
-        finally:
-            theirs.close()
-        ours.setblocking(False)
-        self._control = Channel(ours)
-        self._tell_surroundings()
-
-    def _tell_surroundings(self) -> None:
-        """Have the zygote find modules where they are found here now."""
-        surroundings = capture()
-        if surroundings != self._told:
-            self._told = surroundings
-            self._tell(Frame(SETUP, body=surroundings))
+        self._helper = ahead.taken() or Helper()
+        os.ftruncate(self._helper.page, SIZE)
+        self._memory = mmap(self._helper.page, SIZE)
+        self.prepare(())
 
     def _tell(self, frame: Frame) -> None:
         """Send the zygote a frame. Waits while it cannot take any more, and hears meanwhile what it says: else each
         could wait for the other.
         """
-        control = self._control
-        if control is None:
+        if self._helper is None:
             return
+        control = self._helper.channel
         control.send(frame)
         while control.congested and not control.closed:
             self._hear(None)
@@ -209,9 +167,9 @@ class ForkingNursery:
 
     def _hear(self, timeout: float | None) -> bool:
         """Deal with what the zygote says; False when it says nothing in time or is gone."""
-        control = self._control
-        if control is None or control.closed:
+        if self._helper is None or self._gone:
             return False
+        control = self._helper.channel
         poll = select.poll()
         poll.register(control, select.POLLIN | select.POLLOUT if control.congested else select.POLLIN)
         if not poll.poll(None if timeout is None else max(0.0, timeout) * 1000):
@@ -225,43 +183,3 @@ class ForkingNursery:
             elif frame.kind == ENDED:
                 self._ended[frame.a] = frame
         return not control.closed
-
-
-def _spawn(control: int, page: int) -> int:
-    code = CODE.format(module="zygote", arguments=f"{control}, {page}")
-    actions: list[tuple[Any, ...]] = [
-        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_DUP2, control, control),
-        (os.POSIX_SPAWN_DUP2, page, page),
-    ]
-    actions += [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_WRONLY, 0) for fd in (1, 2) if not _is_open(fd)]
-    command = [sys.executable, *flags(), "-c", code]
-    return os.posix_spawn(sys.executable, command, environment(), file_actions=actions, setsigmask=[_signal.SIGINT])
-
-
-def _is_open(fd: int) -> bool:
-    try:
-        os.fstat(fd)
-    except OSError:
-        return False
-    return True
-
-
-def kill_process(pid: int) -> None:
-    """SIGKILL, if it still runs."""
-    try:
-        os.kill(pid, _signal.SIGKILL)
-    except ProcessLookupError:
-        return
-
-
-def reap(pid: int) -> None:
-    """Wait for a child of ours that is about to end; kill it if it takes longer than a second."""
-    try:
-        deadline = time.monotonic() + 1.0
-        while os.waitpid(pid, os.WNOHANG)[0] == 0:
-            if time.monotonic() > deadline:
-                kill_process(pid)
-            time.sleep(0.0005)
-    except ChildProcessError:
-        return  # the user's program reaps all children itself

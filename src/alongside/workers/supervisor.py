@@ -21,6 +21,7 @@ from alongside.workers import forked
 from alongside.workers.accounts import seconds_of
 from alongside.workers.channel import ENDED, SETUP, Channel, Frame
 from alongside.workers.functions import Shelf
+from alongside.workers.helper import possible
 from alongside.workers.page import FIELDS, UP
 from alongside.workers.surroundings import capture
 
@@ -33,10 +34,6 @@ if TYPE_CHECKING:
 
 GRACE, VERDICT = 0.2, 2.0
 """Seconds to wait for the nursery's word on how a worker ended: until it is killed, and after that."""
-
-PORTABLE = "ALONGSIDE_PORTABLE"
-"""Environment variable that has workers spawned, without fork, memory files or passed descriptors, where they could be
-forked."""
 
 
 class Worker:
@@ -256,7 +253,7 @@ def _nursery() -> Nursery:
 
     if not sys.executable:
         raise BackendUnavailable("processes", reason="this interpreter does not know its own executable")
-    if forked.possible() and not os.environ.get(PORTABLE):
+    if possible():
         return forked.ForkingNursery()
     from alongside.workers.spawned import SpawningNursery
 

@@ -58,6 +58,8 @@ class Zygote:
         self._reap()
         while not self._channel.closed:
             while self._frames:
+                if self._frames[0].kind == FORK:
+                    self._import_all()
                 self._obey(self._frames.pop(0))
                 if self.child is not None:
                     return
@@ -156,6 +158,11 @@ class Zygote:
         self._to_import[:0] = modules
         for _ in modules:
             self._import_next()
+
+    def _import_all(self) -> None:
+        """Once here, and not in each worker at the same time."""
+        while self._import_next():
+            pass
 
     def _import_next(self) -> bool:
         """Import one module, as long as that leaves this process with one thread; False when there is none left."""

@@ -1,0 +1,88 @@
+"""The helper that is started on a guess: it becomes the workers' own, or ends; nobody else's fork or end keeps it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from alongside.workers.helper import possible
+from tests.faults.support import IN_CHILD, Program, exists, ok, until
+
+pytestmark = pytest.mark.skipif(not possible(), reason="no helper is started ahead where none can be forked from")
+
+BEGUN = """
+import json, sys
+from alongside.workers import ahead
+
+ahead.begin(json.dumps)
+helper = ahead._helper
+"""
+
+
+def ran(program: str) -> str:
+    done = subprocess.run([sys.executable, "-c", BEGUN + program], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_it_is_started_with_little_loaded_and_becomes_the_workers_own() -> None:
+    told = ran("""
+loaded = "alongside.workers.supervisor" in sys.modules
+import alongside
+print(loaded, alongside.map(abs, [-1, 2], backend="processes", max_workers=2))
+from alongside.workers.supervisor import supervisor
+print(supervisor._nursery._helper is helper, ahead.taken())
+""")
+    assert told == "False [1, 2]\nTrue None\n"
+
+
+def test_a_second_guess_starts_no_second_one() -> None:
+    told = ran("ahead.begin(json.dumps); print(ahead._helper is helper, helper.news(('json',)))")
+    assert told == "True []\n"
+
+
+def test_let_go_it_ends_and_the_next_run_has_one_of_its_own() -> None:
+    told = ran("""
+import os
+ahead.let_go()
+try:
+    os.kill(helper._pid, 0)
+except ProcessLookupError:
+    print("gone")
+import alongside
+print(ahead.ready(), ahead.coming(), alongside.map(abs, [-1, 2], backend="processes", max_workers=2))
+""")
+    assert told == "gone\n0 False [1, 2]\n"
+
+
+def test_it_ends_with_the_program_that_never_wanted_it() -> None:
+    pid = int(ran("print(helper._pid)"))
+    until(lambda: not exists(pid), "the helper is gone")
+
+
+def test_a_child_of_a_fork_does_not_keep_it_and_has_one_of_its_own(tmp_path: Path) -> None:
+    program = (
+        IN_CHILD
+        + BEGUN
+        + """
+import alongside
+
+
+def afresh():
+    assert ahead.taken() is None
+    assert helper.channel.closed and helper.page == -1
+    assert alongside.map(abs, [-1, 2], backend="processes", max_workers=2) == [1, 2]
+
+
+in_child(lambda: in_child(afresh))
+assert alongside.map(abs, [-3], backend="processes", max_workers=2) == [3]
+from alongside.workers.supervisor import supervisor
+assert supervisor._nursery._helper is helper
+print("both")
+"""
+    )
+    with Program(program, folder=tmp_path) as running:
+        assert ok(running) == "both\n"
