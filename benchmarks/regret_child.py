@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks import regret_work
+from benchmarks.regret_counting import counted
 from benchmarks.regret_rows import ROWS
 from benchmarks.regret_ways import WAYS, Case
 
@@ -66,7 +66,7 @@ def count(case: Case, folder: str) -> None:
     import alongside
 
     tally = Path(folder, f"calls-{os.getpid()}")
-    fn = regret_work.counted(case.fn, str(tally))
+    fn = counted(case.fn, str(tally))
     answers = len(alongside.map(fn, case.items()))
     mapped = tally.stat().st_size if tally.exists() else 0
     run = alongside.run(fn, case.items())

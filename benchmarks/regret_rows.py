@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks import regret_waiting as waiting
 from benchmarks import regret_work as work
 from benchmarks.regret_ways import COMPUTING, COROUTINES, UNSENDABLE, WAITING, Case
 
@@ -177,7 +178,7 @@ ROWS: dict[str, Workload] = {
     "guide-primes": Workload("the guide's primes, 8 limits", _of(work.count_primes, [60_000] * 8)),
     "guide-pages": Workload(
         "the guide's pages: 20 coroutines, 50 ms each",
-        _reads(work.fetch_async, lambda folder: _urls(folder, 20)),
+        _reads(waiting.fetch_async, lambda folder: _urls(folder, 20)),
         COROUTINES,
         latency=0.05,
     ),
@@ -205,23 +206,25 @@ ROWS: dict[str, Workload] = {
     "short-sleeps": Workload("500 waits of 1 ms", _of(work.nap, [0.001] * 500), WAITING),
     "http": Workload(
         "60 pages of 30 ms, in ordinary code",
-        _reads(work.fetch, lambda folder: _urls(folder, 60)),
+        _reads(waiting.fetch, lambda folder: _urls(folder, 60)),
         WAITING,
         latency=0.03,
     ),
     "http-async": Workload(
         "200 pages of 30 ms, in async code",
-        _reads(work.fetch_async, lambda folder: _urls(folder, 200)),
+        _reads(waiting.fetch_async, lambda folder: _urls(folder, 200)),
         COROUTINES,
         latency=0.03,
     ),
     "async-computes": Workload(
-        "60 coroutines that wait 2 ms and compute 15 ms", _of(work.fetch_and_compute, [(0.002, 0.015)] * 60), COROUTINES
+        "60 coroutines that wait 2 ms and compute 15 ms",
+        _of(waiting.fetch_and_compute, [(0.002, 0.015)] * 60),
+        COROUTINES,
     ),
     "async-never-awaits": Workload(
-        "40 coroutines of 20 ms that never await", _of(work.compute_async, [0.02] * 40), COROUTINES
+        "40 coroutines of 20 ms that never await", _of(waiting.compute_async, [0.02] * 40), COROUTINES
     ),
-    "async-sleeps": Workload("1,000 coroutines that wait 20 ms", _of(work.nap_async, [0.02] * 1000), COROUTINES),
+    "async-sleeps": Workload("1,000 coroutines that wait 20 ms", _of(waiting.nap_async, [0.02] * 1000), COROUTINES),
     "small-files": Workload(
         "3,000 files of 1 kB",
         _reads(work.read_small, _files),
@@ -236,11 +239,11 @@ ROWS: dict[str, Workload] = {
     ),
     "sqlite": Workload(
         "120 aggregates over a table of 60,000 rows",
-        _reads(work.query, lambda folder: [(str(folder / "numbers.db"), n % 7) for n in range(120)]),
+        _reads(waiting.query, lambda folder: [(str(folder / "numbers.db"), n % 7) for n in range(120)]),
         (*COMPUTING, "threads, 32"),
         _write_table,
     ),
-    "subprocesses": Workload("40 programs of 20 ms", _of(work.run_command, [0.02] * 40), WAITING),
+    "subprocesses": Workload("40 programs of 20 ms", _of(waiting.run_command, [0.02] * 40), WAITING),
     "large-arguments": Workload("24 arrays of 8 MB as arguments", _large_arguments),
     "large-results": Workload("40 arrays of 8 MB as results", _arrays("make", 40)),
     "large-constant": Workload(

@@ -1,23 +1,19 @@
-"""What the workloads of `regret` do to one item: functions that any library's workers can import.
+"""What the workloads of `regret` do to one item in ordinary code: functions that any library's workers can import.
 
-Owns: the work itself, in plain Python and the standard library. Must never: import a parallel library, or numpy.
+Owns: work that computes, sleeps or reads files. Must never: import a parallel library, or more than such a
+script would: workers that are not forked from the program import it again (what takes 70 ms to import is in
+regret_waiting.py).
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import re
-import sqlite3
-import subprocess
 import threading
 import time
 import zlib
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import urlopen
 
 Step = tuple[str, float]
 """`("compute", seconds)` or `("wait", seconds)`."""
@@ -97,40 +93,6 @@ def match(text: str) -> int:
     return len(WORDS.findall(text))
 
 
-def fetch(url: str) -> int:
-    """One page, in ordinary code."""
-    with urlopen(url) as answer:
-        return len(answer.read())
-
-
-async def fetch_async(url: str) -> int:
-    """One page, in async code."""
-    parts = urlsplit(url)
-    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-    writer.write(f"GET {parts.path} HTTP/1.0\r\n\r\n".encode())
-    answer = await reader.read()
-    writer.close()
-    return len(answer.partition(b"\r\n\r\n")[2])
-
-
-async def compute_async(seconds: float) -> int:
-    """A coroutine that never awaits."""
-    return compute(seconds)
-
-
-async def fetch_and_compute(what: tuple[float, float]) -> int:
-    """A coroutine that waits a little and computes more."""
-    waiting, computing = what
-    await asyncio.sleep(waiting)
-    return compute(computing)
-
-
-async def nap_async(seconds: float) -> float:
-    """A coroutine that only waits."""
-    await asyncio.sleep(seconds)
-    return seconds
-
-
 def read_small(path: str) -> int:
     """Open, read, close."""
     return len(Path(path).read_text())
@@ -139,22 +101,6 @@ def read_small(path: str) -> int:
 def read_large(path: str) -> int:
     """Read it all and count its lines."""
     return Path(path).read_bytes().count(b"\n")
-
-
-def query(what: tuple[str, int]) -> float:
-    """A connection of its own, and an aggregate over the table."""
-    path, remainder = what
-    with sqlite3.connect(path) as connection:
-        (total,) = connection.execute(
-            "SELECT sum(value * value) FROM numbers WHERE id % 7 = ?", (remainder,)
-        ).fetchone()
-    connection.close()
-    return float(total)
-
-
-def run_command(seconds: float) -> int:
-    """Start another program and wait for it."""
-    return subprocess.run(["sleep", str(seconds)], check=True).returncode
 
 
 class Locked:
@@ -169,34 +115,3 @@ def compute_locked(item: Locked) -> int:
     """Compute under the item's own lock."""
     with item.lock:
         return compute(item.seconds)
-
-
-def add_to(path: str) -> None:
-    """A byte more, whoever else adds one at the same time."""
-    with open(path, "ab", buffering=0) as file:
-        file.write(b".")
-
-
-class Counted:
-    """Calls `fn`, and adds a byte to a file for every call: executions are counted outside of any process."""
-
-    def __init__(self, fn: Any, path: str) -> None:
-        self.fn = fn
-        self.path = path
-        self.__name__ = getattr(fn, "__name__", "work")
-
-    def __call__(self, item: Any) -> Any:
-        add_to(self.path)
-        return self.fn(item)
-
-
-def counted(fn: Any, path: str) -> Any:
-    """`fn` with its calls counted in the file; an async function stays one."""
-    if not asyncio.iscoroutinefunction(fn):
-        return Counted(fn, path)
-
-    async def call(item: Any) -> Any:
-        add_to(path)
-        return await fn(item)
-
-    return call
