@@ -52,6 +52,9 @@ def test_each_kind_of_work_gets_its_tool_and_its_reason(facts: Facts, backend: s
 
 
 def test_what_is_parallel_inside_does_not_share_the_computing_too() -> None:
+    busier = COMPUTING._replace(wall=2 * COMPUTING.wall, delayed=COMPUTING.wall, process_cpu=0.03)
+    told = " ".join(choose(busier, HERE).reasons)
+    assert "keeps 3.0 CPUs busy" in told  # by its threads, whoever else has the CPUs
     told = " ".join(choose(COMPUTING._replace(process_cpu=0.014), HERE).reasons)
     assert "already parallel inside" in told
     assert "share the computing" not in told

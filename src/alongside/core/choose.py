@@ -343,7 +343,7 @@ def _nature(facts: Facts) -> str:
     if facts.wall and facts.waiting > 0.5 * facts.wall:
         return f"{each}, {100 * facts.waiting / facts.wall:.0f} % of it waiting."
     if facts.parallel_inside:
-        cores = facts.process_cpu / facts.wall
+        cores = facts.process_cpu / facts.cpu
         return f"{each} and keeps {cores:.1f} CPUs busy: it is already parallel inside."
     if facts.gil_held is True and facts.waiting > SOME * facts.wall:
         share = 100 * facts.waiting / facts.wall

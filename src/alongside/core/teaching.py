@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from alongside.core.choose import Facts, span
+from alongside.core.choose import PARALLEL_INSIDE, Facts, span
 from alongside.light import NamedTuple
 
 SENDING = 5e-7
@@ -177,7 +177,9 @@ def blocked_loop(function: str, file: str, line: int, seconds: float) -> Lesson:
 def staying(function: str, facts: Facts) -> Lesson | None:
     """Why a long run stays in the plain loop, where its owner could change that."""
     if facts.parallel_inside:
-        return already_parallel(function, facts)
+        # Where other programs have the CPUs, a library's threads that look for each other pass for computing.
+        seen = facts.process_cpu > PARALLEL_INSIDE * facts.wall
+        return already_parallel(function, facts) if seen else None
     if facts.cpus < 2 or facts.gil_held is False or facts.unpicklable:
         return None
     nbytes = (facts.item_bytes or 0) + (facts.result_bytes or 0)
