@@ -54,3 +54,5 @@ def test_a_coroutine_is_awaited() -> None:
 def test_an_index_that_is_none_is_refused() -> None:
     with pytest.raises(IndexError, match="no task 5"):
         alongside.run(abs, [1]).replay(5)
+    with pytest.raises(alongside.OptionError, match="by its index, a whole number"):
+        alongside.run(abs, [1]).replay("x")  # type: ignore[arg-type]

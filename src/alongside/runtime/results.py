@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from alongside.core.choose import Plan
 from alongside.core.model import Block, Delivery, Failure, Job, Outcome, size
 from alongside.core.options import OnError
+from alongside.exceptions import OptionError
 from alongside.light import dataclass, field
 
 TYPE_CHECKING = False
@@ -126,6 +127,10 @@ class Run:
         return display.run(self._record())
 
     def _item(self, index: int) -> Any:
+        if not hasattr(index, "__index__"):
+            raise OptionError(
+                f"a task is named by its index, a whole number (run.failures[0].index, say); not {index!r}."
+            )
         for delivery in self._deliveries:
             if isinstance(delivery, Failure):
                 if delivery.index == index:
