@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import alongside
-from alongside.compose.composition import Composition
+from alongside.compose.composition import Composition, Manner
 from alongside.core.options import Options
 from alongside.core.policy import LAZY_WINDOW
 from alongside.runtime.results import Values
@@ -57,7 +57,7 @@ def test_an_endless_input(backend: str, fn: Any) -> None:
 def test_who_takes_a_run_over_may_wake_it_before_it_has_begun(backend: str) -> None:
     """The loop's task may be done just as another thread is about to open what was put together beside it."""
     collected = Values("raise")
-    made = Composition(square, Source((range(3),)), Options(backend=backend), collected)
+    made = Composition(square, Source((range(3),)), Options(backend=backend), collected, Manner())
     made.driver.wake()
     made.drive()
     assert collected.taken() == [0, 1, 4]

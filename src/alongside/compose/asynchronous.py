@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
 
-from alongside.compose.composition import Composition, Deliver, Fn
+from alongside.compose.composition import Composition, Deliver, Fn, Manner
 from alongside.compose.ordinary import checked
 from alongside.core.model import Delivery
 from alongside.core.options import Options
@@ -35,7 +35,7 @@ async def values(fn: Fn, iterables: tuple[Any, ...], given: Mapping[str, Any]) -
     if _lives_in_loop(fn, options) or any(map(is_async, iterables)):
         return [value async for value in _stream(fn, iterables, options, ordered=True, eager=True)]
     collect = Values(options.on_error)
-    made = Composition(fn, Source(iterables), options, collect, star=len(iterables) > 1)
+    made = Composition(fn, Source(iterables), options, collect, Manner(star=len(iterables) > 1))
     errands = Errands()
     try:
         await errands.run(made.drive, partial(_stop, made))
@@ -77,7 +77,7 @@ def _compose(
     source = Source(iterables if feeder is None else ((),))
     if feeder is not None:
         source.total = None
-    made = Composition(fn, source, options, deliver, star=len(iterables) > 1, ordered=ordered, eager=eager)
+    made = Composition(fn, source, options, deliver, Manner(len(iterables) > 1, ordered, eager))
     return made, feeder
 
 

@@ -6,7 +6,7 @@ Owns the run that is put together after a loop, or beside one that is stuck in a
 from __future__ import annotations
 
 from alongside.compose import let_go
-from alongside.compose.composition import Composition
+from alongside.compose.composition import Composition, Manner
 from alongside.compose.ordinary import lazily
 from alongside.core.choose import Plan, waits
 from alongside.core.events import Reserved
@@ -48,8 +48,7 @@ class Engaged:
                 opening.source,
                 Options(),
                 deliver,
-                star=opening.star,
-                eager=eager,
+                Manner(star=opening.star, eager=eager),
                 after=plan,
                 done=opening.watch.kept(),
             )

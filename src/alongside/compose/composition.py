@@ -22,6 +22,7 @@ from alongside.core.options import Options
 from alongside.core.policy import Policy, of_one, of_several
 from alongside.core.ports import Backend, Observer
 from alongside.exceptions import BackendUnavailable, OptionError
+from alongside.light import NamedTuple
 from alongside.observe.watchers import timeline_of, watchers
 from alongside.runtime import calibration, machine
 from alongside.runtime.callables import is_coroutine_function
@@ -47,13 +48,31 @@ Fn: TypeAlias = "Callable[..., Any]"
 Deliver: TypeAlias = "Callable[[Sequence[Delivery]], None]"
 
 
+class Manner(NamedTuple):
+    """How the public call wants its run."""
+
+    star: bool = False
+    """Each item is a tuple of arguments."""
+    ordered: bool = True
+    eager: bool = True
+    """All results are wanted, so that input is taken as fast as it can be done."""
+    watched: bool = False
+    """With a timeline."""
+    endless: bool = False
+    """An executor's: nobody learns or teaches from it."""
+    call: Callable[[Any], Call] | None = None
+    """What a task's function is called with, where that is not its item (`core.lines.Call`)."""
+    thread_names: str = ""
+    clock: Callable[[], float] = time.monotonic
+    """What retries and timeouts go by."""
+
+
 class Composition:
     """One run, put together and ready to be driven.
 
     `plan`: by which it runs now; `planned_at`: when that was made. `at_home`: it is where automatic runs begin, and the
     pilot may move it.
 
-    `endless`: nobody learns or teaches from it.
     `after`: the plan for what a plain loop has left after so many tasks were `done`. Perhaps not made in the caller's
     thread: its teacher says nothing until it has arrived there.
     """
@@ -64,65 +83,61 @@ class Composition:
         source: Source | Pushed,
         options: Options,
         deliver: Deliver,
-        *,
-        star: bool = False,
-        ordered: bool = True,
-        eager: bool = True,
+        manner: Manner,
         after: Plan | None = None,
         done: int = 0,
-        clock: Callable[[], float] = time.monotonic,
-        watched: bool = False,
-        call: Callable[[Any], Call] | None = None,
-        endless: bool = False,
-        thread_names: str = "",
     ) -> None:
-        coroutine = is_coroutine_function(fn)
-        self.at_home = False
         self.options = options
+        self._manner, self._deliver = manner, deliver
+        self.at_home, self._auto, self._beside = False, options.backend == "auto", after is not None
         given = options.initializer, options.initargs, options.timeout, machine.cpu_count()
-        self.job = Job(fn, star, coroutine, *given, 1, options.tasks_per_worker, options.seed, thread_names, room)
-        self._deliver, self._endless = deliver, endless
-        total = None if source.total is None else source.total - done
-        self._uncounted = source if eager and total is None and isinstance(source, Source) and not coroutine else None
+        rest = options.tasks_per_worker, options.seed, manner.thread_names, room
+        self.job = Job(fn, manner.star, is_coroutine_function(fn), *given, 1, *rest)
         self.pilot: Any
         plan, self.pilot = (after, None) if after else self._begin(source)
         self.plan, self.planned_at = fitted(plan), time.perf_counter()
         backend = backends.find(self.plan.backend)(self.plan.max_workers)
         self.job, crew = with_loops(self.job, backend.crew(), self.plan.slots, self.plan.grows_to)
-        retry = options.retry._replace(asked_for=_asked_for)
-        call = call or (of_several if star else of_one)
-        policy = Policy.of(
-            options,
-            ordered=ordered,
-            eager=eager,
-            patient=ordered and eager and not watched and not options.progress,
-            at_hand=eager and source.at_hand,
-            total=total,
-            retry=retry,
-            call=call,
-        )
-        coordinator = Coordinator(policy, crew, _Jitter(), first_index=done)
-        self.timeline = timeline_of(crew) if watched else None
+        total = None if source.total is None else source.total - done
+        uncounted = manner.eager and total is None and not self.job.coroutine
+        self._uncounted = source if uncounted and isinstance(source, Source) else None
+        coordinator = Coordinator(self._policy(source, total), crew, _Jitter(), first_index=done)
+        self.timeline = timeline_of(crew) if manner.watched else None
         observers = watchers(options.progress, source.total, done, crew, self.timeline)
-        self.review: Review | None = None
-        self.ledger: Ledger | None = None
-        if options.backend == "auto" and not coroutine:
-            observers += self._second_thoughts(total, backend)
-        if backend.capabilities.needs_pickling and not endless:
-            observers.append(Listener(self.plan.backend, calibration.ready(backend)))
-        auto, beside = options.backend == "auto", after is not None
-        self.teacher = Teacher(fn, options.seed is not None, beside=beside, star=star, asked=not auto)
-        observers += self._taught(backend, beside)
-        self.driver = Driver(coordinator, backend, self.job, source, self._received, observers, clock, free_memory)
+        observers += self._second_thoughts(total, backend)
+        observers += self._taught(backend)
+        self.driver = Driver(
+            coordinator, backend, self.job, source, self._received, observers, manner.clock, free_memory
+        )
 
-    def _taught(self, backend: Backend, beside: bool) -> list[Observer]:
-        """The teacher, where what its workers report may teach something."""
-        if self._endless:
-            return []
-        if not (self.at_home or beside):
+    def _policy(self, source: Source | Pushed, total: int | None) -> Policy:
+        options, manner = self.options, self._manner
+        all_in_order = manner.ordered and manner.eager
+        return Policy.of(
+            options,
+            ordered=manner.ordered,
+            eager=manner.eager,
+            patient=all_in_order and not manner.watched and not options.progress,
+            at_hand=manner.eager and source.at_hand,
+            total=total,
+            retry=options.retry._replace(asked_for=_asked_for),
+            call=manner.call or (of_several if manner.star else of_one),
+        )
+
+    def _taught(self, backend: Backend) -> list[Observer]:
+        """Who measures what the start of workers costs, and the teacher, where what they report may teach something."""
+        seeded, star = self.options.seed is not None, self.job.star
+        self.teacher = Teacher(self.job.fn, seeded, beside=self._beside, star=star, asked=not self._auto)
+        observers: list[Observer] = []
+        if self._manner.endless:
+            return observers
+        if backend.capabilities.needs_pickling:
+            observers.append(Listener(self.plan.backend, calibration.ready(backend)))
+        if not (self.at_home or self._beside):
             self.teacher.begins(backend.capabilities, self.plan.max_workers)
-        auto = self.options.backend == "auto"
-        return [self.teacher] if auto or self.job.coroutine or self.teacher.counts else []
+        if self._auto or self.job.coroutine or self.teacher.counts:
+            observers.append(self.teacher)
+        return observers
 
     def consider(self) -> None:
         """Move the run to a better backend, if the pilot or, later, the review has found one."""
@@ -229,7 +244,7 @@ class Composition:
         """Remember what the run has shown of its function; while its workers are there."""
         if self.ledger is not None and self.review is not None and not self.at_home:
             self.ledger.conclude(self.job.fn, self.review.facts)
-        elif self.pilot is not None and not self._endless:
+        elif self.pilot is not None and not self._manner.endless:
             facts = self.pilot.learned()
             if facts is not None:
                 keep_of_loop(self.job.fn, facts)
@@ -239,7 +254,7 @@ class Composition:
 
     def _begin(self, source: Source | Pushed) -> tuple[Plan, Any]:
         options = self.options
-        if options.backend != "auto":
+        if not self._auto:
             return self._as_asked(), None
         facts = base_facts(self.job.cpus)._replace(coroutine=self.job.coroutine)
         wishes = wishes_of(options)
@@ -264,12 +279,16 @@ class Composition:
 
     def _second_thoughts(self, total: int | None, backend: Backend) -> list[Observer]:
         """Who looks whether it was right to leave the loop, and who remembers what is seen of the function."""
+        self.review: Review | None = None
+        self.ledger: Ledger | None = None
+        if not self._auto or self.job.coroutine:
+            return []
         if self.at_home and hasattr(backend, "computed"):
             self.pilot.computed = backend.computed
         self.review = Review(candidates(), wishes_of(self.options), base_facts(self.job.cpus), total)
         if self.pilot and not self.at_home:
             self.review.begin(self.pilot)
-        if self._endless:
+        if self._manner.endless:
             return [self.review]
         self.ledger = Ledger()
         self.ledger.enter(backend)
@@ -300,7 +319,7 @@ class Composition:
     def _at_home_instead(self) -> Plan:
         """A plain loop for what a worker asks for while it imports a module; there is none for an executor's calls."""
         why = "a worker process asks for it while it imports a module, and its own workers might do so again"
-        if self._endless:
+        if self._manner.endless:
             raise BackendUnavailable(
                 self.options.backend, reason=f"{why}; make that executor or pool in a function, not at a module's top"
             )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from functools import partial
 
 from alongside import backends
-from alongside.compose.composition import Composition, Deliver, Fn
+from alongside.compose.composition import Composition, Deliver, Fn, Manner
 from alongside.core.model import Block, Delivery, size
 from alongside.core.options import Options
 from alongside.exceptions import OptionError
@@ -52,8 +52,7 @@ def run(
     began = time.perf_counter()
     options = checked(fn, {"on_error": "return", **given})
     deliveries: list[Delivery] = []
-    star = len(iterables) > 1
-    made = Composition(fn, Source(iterables), options, deliveries.extend, star=star, clock=clock, watched=True)
+    made = _compose(fn, iterables, options, deliveries.extend, clock=clock, watched=True)
     made.drive()
     made.conclude()
     return _finished_run(made, deliveries, began)
@@ -149,10 +148,10 @@ def checked(fn: object, given: Mapping[str, Any]) -> Options:
 
 
 def _compose(
-    fn: Fn, iterables: tuple[Iterable[Any], ...], options: Options, deliver: Deliver, **how: bool
+    fn: Fn, iterables: tuple[Iterable[Any], ...], options: Options, deliver: Deliver, **how: Any
 ) -> Composition:
     with shielded():
-        return Composition(fn, Source(iterables), options, deliver, star=len(iterables) > 1, **how)  # type: ignore[arg-type]  # a clock is not in `how`
+        return Composition(fn, Source(iterables), options, deliver, Manner(star=len(iterables) > 1, **how))
 
 
 def _finished_run(made: Composition, deliveries: list[Delivery], began: float) -> Run:
@@ -175,6 +174,6 @@ def needs_pickling(backend: str) -> bool:
 def serve(fn: Fn, source: Pushed, options: Options, service: Service, thread_names: str = "") -> None:
     """Start a service that runs `fn` on whatever is pushed: a function, its arguments, and those by name."""
     deliver = service.deliver
-    how: Any = {"ordered": False, "call": lambda task: task[1:3], "endless": True, "thread_names": thread_names}
-    made = Composition(fn, source, options, deliver, **how)
+    manner = Manner(ordered=False, call=lambda task: task[1:3], endless=True, thread_names=thread_names)
+    made = Composition(fn, source, options, deliver, manner)
     service.start(made.driver, made.close)

@@ -116,8 +116,8 @@ class _Packing:
 class Arena:
     """The segments one process writes. `write` takes out a lease; `release` gives the segment back to be used again."""
 
-    def __init__(self, kept: int | None = None) -> None:
-        self._kept = _memory() // SHARE if kept is None else kept
+    def __init__(self) -> None:
+        self._kept = _memory() // SHARE
         self._most = min(MOST, _descriptors() // 8)
         self._lock = RLock()
         self._leased: dict[int, Segment] = {}
