@@ -201,9 +201,11 @@ class _Beyond:
         return look.at_once(opening)
 
     def begin(self, fn: Callable[..., Any]) -> None:
+        from alongside.runtime.interrupts import shielded
         from alongside.workers import ahead
 
-        ahead.begin(fn)
+        with shielded():
+            ahead.begin(fn)
 
     def prepare(self, fn: Callable[..., Any]) -> None:
         from alongside.runtime.interrupts import shielded
@@ -213,9 +215,11 @@ class _Beyond:
             ahead.prepare(fn, cpu_count())
 
     def let_go(self) -> None:
+        from alongside.runtime.interrupts import shielded
         from alongside.workers import ahead
 
-        ahead.let_go()
+        with shielded():
+            ahead.let_go()
 
     def load(self) -> None:
         from alongside.compose import auto  # noqa: F401

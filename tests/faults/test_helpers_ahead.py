@@ -58,6 +58,38 @@ print(ahead.ready(), ahead.coming(), alongside.map(abs, [-1, 2], backend="proces
     assert told == "gone\n0 False [1, 2]\n"
 
 
+def test_an_interrupt_amid_its_start_leaves_no_descriptor_open() -> None:
+    told = ran("""
+import os, signal
+import alongside
+
+ahead.let_go()
+create = os.memfd_create
+
+
+def interrupted(*given):
+    fd = create(*given)
+    signal.raise_signal(signal.SIGINT)
+    return fd
+
+
+def files():
+    return len(os.listdir("/proc/self/fd"))
+
+
+before = files()
+os.memfd_create = interrupted
+try:
+    alongside.map(abs, [-1], backend="processes", max_workers=2)
+except KeyboardInterrupt:
+    print("interrupted")
+os.memfd_create = create
+ahead.let_go()
+print(files() - before)
+""")
+    assert told == "interrupted\n0\n"
+
+
 def test_it_ends_with_the_program_that_never_wanted_it() -> None:
     pid = int(ran("print(helper._pid)"))
     until(lambda: not exists(pid), "the helper is gone")

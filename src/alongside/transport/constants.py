@@ -7,11 +7,11 @@ Guarantees
   - A segment is sent again only if every byte of it is what the caller's objects hold now.
   - One is kept only while every object lives that it was written from, and all of them together only in a quarter of
     the memory that is free. A minute after its last run it goes with the next call, whatever that one sends.
-Why compare, where the objects are the same as before: nothing else can tell for certain that memory which may be written
-was not. Comparing runs at the speed of memory, and takes no fresh page (measured: 500 MB in 40 ms, against 220 ms for a
-copy). Why not ask the kernel which pages were written (userfaultfd and PAGEMAP_SCAN, from Linux 6.7; measured: 0.4 ms):
-it does not see what a device writes into pinned pages, as GPUs do, and the caller's next pass over the memory would take
-five times as long (300 ms instead of 58), a fault for each page and the large pages torn.
+Why compare, where the objects are the same as before: nothing else can tell for certain that memory which may be
+written was not. Comparing runs at the speed of memory, and takes no fresh page (measured: 500 MB in 40 ms, against 220
+ms for a copy). Why not ask the kernel which pages were written (userfaultfd and PAGEMAP_SCAN, from Linux 6.7; measured:
+0.4 ms): it does not see what a device writes into pinned pages, as GPUs do, and the caller's next pass over the memory
+would take five times as long (300 ms instead of 58), with a fault for each page and the large pages torn.
 """
 
 from __future__ import annotations
