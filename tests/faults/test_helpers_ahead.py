@@ -90,6 +90,88 @@ print(files() - before)
     assert told == "interrupted\n0\n"
 
 
+def test_a_signal_handler_may_fork_and_run_something_amid_its_start() -> None:
+    told = ran("""
+import os, signal
+import alongside
+
+ahead.let_go()
+create = os.memfd_create
+
+
+def interrupted(*given):
+    os.memfd_create = create
+    signal.raise_signal(signal.SIGALRM)
+    return create(*given)
+
+
+def handler(*_):
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    print(alongside.map(abs, [-1], backend="processes", max_workers=2))
+
+
+signal.signal(signal.SIGALRM, handler)
+os.memfd_create = interrupted
+print(alongside.map(abs, [-2], backend="processes", max_workers=2))
+""")
+    assert told == "[1]\n[2]\n"
+
+
+def test_files_that_were_opened_under_its_numbers_are_not_written_to(tmp_path: Path) -> None:
+    told = ran(f"""
+import os
+import alongside
+
+os.closerange(3, 256)
+kept = [open({str(tmp_path)!r} + f"/{{number}}", "w+b") for number in range(8)]
+for file in kept:
+    file.write(b"x" * 400_000)
+    file.flush()
+print(alongside.map(abs, [-1], backend="processes", max_workers=2))
+for file in kept:
+    file.seek(0)
+print({{file.read() == b"x" * 400_000 for file in kept}})
+""")
+    assert told == "[1]\n{True}\n"
+
+
+def test_amid_a_long_import_it_ends_with_the_program_that_never_wanted_it(tmp_path: Path) -> None:
+    (tmp_path / "endless.py").write_text("import os\nif 'ALONGSIDE_WORKER' in os.environ:\n    sum(range(10**12))\n")
+    pid = int(
+        ran(f"""
+import sys
+ahead.let_go()
+sys.path.insert(0, {str(tmp_path)!r})
+import endless
+ahead.begin(type("Named", (), {{"__module__": "endless"}})())
+print(ahead._helper._pid)
+""")
+    )
+    assert not exists(pid)  # and nothing of it had to be waited for
+
+
+@pytest.mark.parametrize("executable", ["/nonexistent", ""])
+def test_where_no_helper_can_be_had_an_automatic_run_stays_in_its_loop(executable: str) -> None:
+    told = ran(f"""
+import alongside
+ahead.let_go()
+
+
+def compute(x):
+    return sum(range(200_000)) * 0 + x
+
+
+sys.executable = {executable!r}
+run = alongside.run(compute, range(60))
+print(run.results == list(range(60)), run.plan.backend)
+print(alongside.map(compute, range(60)) == list(range(60)))
+""")
+    assert told == "True serial\nTrue\n"
+
+
 def test_it_ends_with_the_program_that_never_wanted_it() -> None:
     pid = int(ran("print(helper._pid)"))
     until(lambda: not exists(pid), "the helper is gone")

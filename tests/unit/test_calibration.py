@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,14 @@ def test_it_is_written_only_when_there_is_news(costs: Calibration, tmp_path: Pat
     costs.learn("copy", 0.5e9)
     costs.keep()
     assert file.exists()
+
+
+def test_another_thread_may_find_meanwhile_that_it_cannot_be_written(
+    costs: Calibration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "makedirs", lambda *_, **__: setattr(costs, "_path", None))
+    costs.learn("copy", 2e9)
+    costs.keep()
 
 
 def test_a_busy_machine_changes_a_cost_less_than_a_quiet_one() -> None:

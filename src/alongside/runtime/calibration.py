@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from _thread import get_ident
 from collections.abc import Callable
 from time import perf_counter, time
 
@@ -79,18 +80,19 @@ class Calibration:
 
     def keep(self) -> None:
         """Write the file, if there is news. Whatever goes wrong with that is no concern of the run."""
-        if self._path is None or not any(map(self._is_news, self._costs)):
+        path = self._path
+        if path is None or not any(map(self._is_news, list(self._costs))):
             return
         lines = [f"{name} {cost.value:.6g} {cost.at:.0f}\n" for name, cost in sorted(self._costs.items())]
         try:
-            os.makedirs(os.path.dirname(self._path), exist_ok=True)
-            beside = f"{self._path}.{os.getpid()}"
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            beside = f"{path}.{os.getpid()}.{get_ident()}"  # another thread may be at it too
             with open(beside, "w", encoding="utf-8") as file:
                 file.writelines(lines)
-            os.replace(beside, self._path)
+            os.replace(beside, path)
         except OSError:
             self._path = None
-        self._written = {name: cost.value for name, cost in self._costs.items()}
+        self._written = {name: cost.value for name, cost in list(self._costs.items())}
 
     def _is_news(self, name: str) -> bool:
         before = self._written.get(name)

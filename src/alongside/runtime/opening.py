@@ -243,7 +243,10 @@ class Opening:
         if not self.guesses or self._begun or (self.watcher is not None and self.watcher.held is False):
             return
         self._begun = True
-        self._beyond.begin(self.fn)
+        try:
+            self._beyond.begin(self.fn)
+        except Exception:
+            return  # it was a guess: where workers are wanted in earnest it is said why there are none
         from alongside.runtime.unsendable import cannot_be_sent  # here, where something is starting already
 
         if self.watch.sample is not None and cannot_be_sent(*self.watch.sample):
@@ -252,8 +255,8 @@ class Opening:
     def get_ahead(self) -> None:
         """Have workers made ready beside the loop; the second time it does nothing."""
         if not self._prepared:
-            self._prepared = True
             self._beyond.prepare(self.fn)
+            self._prepared = True
 
     # -------------------------------------------------------------------- in the midst of a stretch: the watcher's
 

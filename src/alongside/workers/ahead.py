@@ -10,8 +10,9 @@ where the loop or threads turn out to be better, nothing else was.
 
 from __future__ import annotations
 
+import atexit
 import os
-from _thread import allocate_lock
+from _thread import RLock
 from sys import modules
 
 from alongside.workers.helper import Helper, possible
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 _SUPERVISOR = "alongside.workers.supervisor"
-_lock = allocate_lock()
+_lock = RLock()
+"""Re-entrant: a signal handler, or a finaliser, may fork or run something amid any of this."""
 _helper: Helper | None = None
 
 
@@ -32,11 +34,17 @@ def begin(fn: Any) -> None:
         prepare(fn, 0)
     elif possible():
         with _lock:
-            _helper = _helper or Helper()
-            from alongside.workers.preloads import modules_of  # here, where it is starting already
+            made = None if _helper else Helper()
+            if _helper is None:
+                _helper = made
+            elif made is not None:  # a signal handler has begun another meanwhile
+                made.abort()
+            helper = _helper
+            if helper is not None:
+                from alongside.workers.preloads import modules_of  # here, where it is starting already
 
-            for frame in _helper.news(modules_of(fn)):
-                _helper.channel.send(frame)
+                for frame in helper.news(modules_of(fn)):
+                    helper.channel.send(frame)
 
 
 def taken() -> Helper | None:
@@ -44,7 +52,7 @@ def taken() -> Helper | None:
     global _helper
     with _lock:
         helper, _helper = _helper, None
-    return helper
+    return helper if helper is not None and helper.intact() else None
 
 
 def prepare(fn: Any, workers: int) -> None:
@@ -69,11 +77,17 @@ def coming() -> bool:
 
 def let_go() -> None:
     """End what was prepared and is not there yet."""
-    helper, supervisor = taken(), _supervisor()
-    if helper is not None:
-        helper.abort()
+    _abort()
+    supervisor = _supervisor()
     if supervisor is not None:
         supervisor.let_go()
+
+
+def _abort() -> None:
+    """End the helper that nobody has taken."""
+    helper = taken()
+    if helper is not None:
+        helper.abort()
 
 
 def _supervisor() -> Any:
@@ -89,6 +103,7 @@ def _forget() -> None:
         helper.forget()
 
 
+atexit.register(_abort)
 if hasattr(os, "register_at_fork"):
     # The lock is taken before the fork, so that no descriptor is inherited that `_forget` does not know of.
     os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_forget)

@@ -5,7 +5,6 @@ Owns the zygote, once it has one, and the numbers of its workers. Must never kno
 
 from __future__ import annotations
 
-import os
 import select
 import time
 from mmap import mmap
@@ -148,9 +147,13 @@ class ForkingNursery:
             why = "its helper process ends as soon as it is started; what that wrote to standard error says why"
             raise BackendUnavailable("processes", reason=why)
         self._spoke = False
-        self._helper = ahead.taken() or Helper()
-        os.ftruncate(self._helper.page, SIZE)
-        self._memory = mmap(self._helper.page, SIZE)
+        helper = ahead.taken() or Helper()
+        try:
+            self._memory = mmap(helper.page, SIZE)
+        except BaseException:
+            helper.abort()
+            raise
+        self._helper = helper
         self.prepare(())
 
     def _tell(self, frame: Frame) -> None:

@@ -17,6 +17,7 @@ import sys
 from alongside.transport.descriptors import above_standard
 from alongside.workers.channel import PRELOAD, SETUP, Channel, Frame, pair
 from alongside.workers.interpreter import CODE, flags
+from alongside.workers.page import SIZE
 from alongside.workers.surroundings import capture, environment
 
 TYPE_CHECKING = False
@@ -43,6 +44,7 @@ class Helper:
         """The file of the page that its workers map."""
         try:
             self.page = above_standard(os.memfd_create("alongside-page", os.MFD_CLOEXEC))
+            os.ftruncate(self.page, SIZE)
             self._pid = _spawn(theirs.fileno(), self.page)
         except BaseException:
             ours.close()
@@ -52,8 +54,29 @@ class Helper:
             theirs.close()
         ours.setblocking(False)
         self.channel = Channel(ours)
+        self._files = self._identities()
         self._told = b""
         self._imports: set[str] = set()
+
+    def intact(self) -> bool:
+        """Whether its descriptors are still what they were: a program may have closed them all and opened files of its
+        own, which must not be written to. Where they are not they are let go of as they are.
+        """
+        if self._identities() == self._files:
+            return True
+        self.page = -1
+        self.channel.socket.detach()
+        self.channel.closed = True
+        _kill(self._pid)
+        _reap(self._pid)
+        return False
+
+    def _identities(self) -> list[tuple[int, int]]:
+        try:
+            seen = [os.fstat(fd) for fd in (self.page, self.channel.fileno())]
+        except OSError:
+            return []
+        return [(file.st_dev, file.st_ino) for file in seen]
 
     def news(self, modules: tuple[str, ...] = ()) -> list[Frame]:
         """What it has to be told so that it finds modules where they are found here now, and imports these."""
