@@ -27,6 +27,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alongside.exceptions import NotPicklable
+from alongside.transport import byvalue
 from alongside.transport import explain as explain_module
 from alongside.transport.explain import explain
 from alongside.transport.modules import homeless
@@ -189,6 +190,65 @@ def test_a_module_made_in_memory_travels_by_value(modules: _Add) -> None:
 def test_a_module_loaded_from_a_path_travels_by_value(modules: _Add, tmp_path: Path) -> None:
     module = modules("loaded_from_path", _FUNCTION, tmp_path / "loaded_from_path.py")
     assert _call_in_a_fresh_interpreter(dumps(module.triple)) == "42"
+
+
+def test_that_cloudpickle_cannot_be_loaded_is_no_fault_of_the_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(byvalue, "value_pickler", fail)
+    with pytest.raises(OSError, match="Too many open files"):
+        dumps(lambda: None)
+
+
+_CACHED = """
+import functools
+
+@functools.cache
+def fib(n):
+    return n if n < 2 else fib(n - 1) + fib(n - 2)
+
+def through(n):
+    return fib(n)
+
+class Thing:
+    def __init__(self, x):
+        self.x = x
+
+    @functools.lru_cache(maxsize=7)
+    def method(self, y):
+        return self.x * y
+
+    @functools.cached_property
+    def twice(self):
+        return 2 * self.x
+
+thing = Thing(3)
+
+def both(n):
+    return thing.twice + thing.method(n)
+"""
+
+
+@pytest.mark.parametrize(("name", "given"), [("fib", "377"), ("through", "377"), ("both", "48")])
+def test_functions_with_a_cache_and_cached_properties_travel_by_value(modules: _Add, name: str, given: str) -> None:
+    module = modules("made_with_caches", _CACHED)
+    assert _call_in_a_fresh_interpreter(dumps(getattr(module, name))) == given
+
+
+def test_a_cached_function_of_the_main_module_travels_by_value() -> None:
+    program = (
+        _CACHED
+        + """
+import subprocess, sys
+from alongside.transport.pickling import dumps
+load = "import sys; from alongside.transport.pickling import loads; print(loads(sys.stdin.buffer.read())(14))"
+for fn in (fib, through, both, thing.method):
+    print(subprocess.run([sys.executable, "-c", load], input=dumps(fn), capture_output=True).stdout.decode().strip())
+"""
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["377", "377", "48", "42"]
 
 
 def test_a_module_on_the_path_travels_by_reference(

@@ -17,14 +17,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import Enum
-from functools import cache
+from functools import cache, cached_property, lru_cache
 from io import BytesIO
 from threading import Lock
 from types import MemberDescriptorType, ModuleType
 from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
 from alongside.transport.modules import homeless
-from alongside.transport.pickling import PROTOCOL, homes_of_received
+from alongside.transport.pickling import CACHED, PROTOCOL, homes_of_received, is_homeless
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,8 +95,14 @@ def _with_slots(kind: type, reduced: tuple[Any, ...]) -> tuple[Any, ...]:
     return make, (*before, {**names, "__slots__": vars(kind)["__slots__"]}, token, extra), (attributes, slots), *rest
 
 
+def _cached_anew(fn: Callable[..., Any], maxsize: int | None, typed: bool) -> Any:
+    """A function with a cache of its own, empty as yet."""
+    return lru_cache(maxsize, typed)(fn)
+
+
 @cache
-def _value_pickler() -> type[Any]:
+def value_pickler() -> type[Any]:
+    """cloudpickle's pickler, for all this."""
     from cloudpickle import Pickler
 
     from alongside.transport import contexts
@@ -105,8 +111,13 @@ def _value_pickler() -> type[Any]:
         reply = False
 
         def reducer_override(self, obj: Any) -> Any:
-            if type(obj) is ContextVar:
+            kind = type(obj)
+            if kind is ContextVar:
                 return contexts.reduced(obj)
+            if kind is CACHED and is_homeless(obj):
+                return _cached_anew, (obj.__wrapped__, *obj.cache_parameters().values())
+            if kind is cached_property and hasattr(obj, "lock"):  # up to Python 3.11, where it cannot be pickled
+                return cached_property, (obj.func,), {"attrname": obj.attrname, "__doc__": obj.__doc__}
             reduced = super().reducer_override(obj)
             if not isinstance(obj, type) or not isinstance(reduced, tuple) or len(reduced) != 6:
                 return reduced
@@ -120,11 +131,11 @@ def _value_pickler() -> type[Any]:
     return ValuePickler
 
 
-def dumped(obj: object, collect: Callable[[Any], bool] | None, reply: bool) -> bytes:
-    """`obj` with everything by value that a reader could not import. `collect`: takes the buffers that travel beside
-    it; `reply`: as for `pickling.dumps`."""
+def dumped(obj: object, kind: type[Any], collect: Callable[[Any], bool] | None, reply: bool) -> bytes:
+    """`obj` with everything by value that a reader could not import. `kind`: the `value_pickler`; `collect`: takes the
+    buffers that travel beside it; `reply`: as for `pickling.dumps`."""
     file = BytesIO()
-    pickler = _value_pickler()(file, PROTOCOL, collect)
+    pickler = kind(file, PROTOCOL, collect)
     pickler.reply = reply
     with _by_value.registered(homeless.names()):
         pickler.dump(obj)

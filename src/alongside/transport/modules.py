@@ -11,7 +11,7 @@ name, as plain pickle does, waits until it is there: the thread that imports it 
 from __future__ import annotations
 
 import sys
-from os.path import dirname
+from os.path import basename, dirname
 from types import ModuleType
 
 TYPE_CHECKING = False
@@ -95,8 +95,10 @@ def _is_homeless(name: str, module: object) -> bool:
 def _is_on_path(name: str, spec: ModuleSpec) -> bool:
     """Tell whether an import by name would find the file that was loaded, and not only somebody who had its path."""
     file = spec.origin or ""
-    folder = dirname(dirname(file) if spec.submodule_search_locations else file)
-    return folder in sys.path or any(_finds(finder, name, file) for finder in tuple(sys.meta_path))
+    package = bool(spec.submodule_search_locations)
+    folder, stem = dirname(dirname(file) if package else file), basename(dirname(file) if package else file)
+    found = folder in sys.path and stem.partition(".")[0] == name.rpartition(".")[2]
+    return found or any(_finds(finder, name, file) for finder in tuple(sys.meta_path))
 
 
 def _finds(finder: Any, name: str, file: str) -> bool:

@@ -38,6 +38,9 @@ _FRAME: Final = 0x95
 _LENGTHS: Final = {_FRAME: 8, ord("B"): 4, 0x8E: 8, 0x96: 8, ord("X"): 4, 0x8D: 8}
 """What may stand at the end of a frame: the next one, bytes, a bytearray, or a string; and the width of its length."""
 
+CACHED: Final = type(lru_cache(len))
+"""What `functools.cache` and `lru_cache` make of a function: it is named in a pickle, as a function is."""
+
 homes_of_received: Final[set[str]] = set()
 """The modules of the classes that have come here by value."""
 
@@ -93,11 +96,12 @@ def loads(data: bytes | bytearray | memoryview, buffers: Iterable[Any] = ()) -> 
 
 
 def _dumps_by_value(obj: object, buffers: Buffers, reply: bool, what: str) -> bytes:
-    from alongside.transport.byvalue import dumped
+    from alongside.transport.byvalue import dumped, value_pickler
 
     mark = 0 if buffers is None else len(buffers)
+    pickler = value_pickler()  # where it cannot be loaded that is no fault of the object's
     try:
-        return dumped(obj, None if buffers is None else collector(buffers), reply)
+        return dumped(obj, pickler, None if buffers is None else collector(buffers), reply)
     except MemoryError:
         raise
     except Exception as error:
@@ -174,11 +178,17 @@ def _names_some_of_main(data: bytes) -> bool:
 def _named_in(name: str, thing: object) -> list[bytes]:
     """How a function or class of `__main__`, or a class within one, would be named in a pickle; nothing for others."""
     kind = type(thing)  # `isinstance` would ask objects that stand for others
-    if not (issubclass(kind, type | FunctionType) or kind.__module__ == "typing"):
+    if not (issubclass(kind, type | FunctionType) or kind is CACHED or kind.__module__ == "typing"):
         return []
     if getattr(thing, "__module__", None) != "__main__":
         return []
     return [_as_pickled(name), f"{name}.".encode("utf-8", "surrogatepass")][: 1 + issubclass(kind, type)]
+
+
+def is_homeless(thing: Any) -> bool:
+    """Whether the module it says it is from is one that a reader could not import."""
+    home = getattr(thing, "__module__", None)
+    return home == "__main__" or home in _names_by_value()
 
 
 def _as_pickled(name: str) -> bytes:
