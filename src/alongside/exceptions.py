@@ -55,9 +55,9 @@ _HEAP_TYPE = 1 << 9  # a class made by Python code
 class AlongsideWarning(UserWarning):
     """Something about your function that is worth knowing, and what to do about it; the run goes on.
 
-    Each begins with its topic (`changes lost`, `shared seed`, `already parallel`, `small items`, `heavy items`,
-    `blocked loop`), so that `warnings.filterwarnings` can name one: `("ignore", "small items", AlongsideWarning)`. Each
-    is given once per place that calls alongside.
+    Each begins with its topic (`changes lost`, `left behind`, `shared seed`, `already parallel`, `cannot be sent`,
+    `small items`, `heavy items`, `blocked loop`), so that `warnings.filterwarnings` can name one: `("ignore", "small
+    items", AlongsideWarning)`. Each is given once per place that calls alongside.
     """
 
 

@@ -16,7 +16,8 @@ from alongside.compose import candidates
 from alongside.core.choose import Facts, Plan, Wishes
 from alongside.core.model import Batch, Block, Job
 from alongside.runtime.loop import Spent, Stopwatch
-from alongside.runtime.pilot import MEANWHILE, Pilot, Tally
+from alongside.runtime.pilot import Pilot, Tally
+from alongside.runtime.pilot_any import MEANWHILE
 from alongside.runtime.pilot_async import CoroutinePilot, Mark
 from alongside.runtime.pilot_loop import LoopPilot, _by_the_newest, _without_the_first
 from alongside.runtime.source import Source

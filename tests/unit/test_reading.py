@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from alongside.core.teaching import Change
-from alongside.runtime.reading import is_the_users, read, seeded_places
+from alongside.runtime.harmless import is_the_users
+from alongside.runtime.reading import read, seeded_places
 
 results: list[Any] = []
 seen: set[Any] = set()

@@ -424,6 +424,8 @@ def every_lesson() -> list[teaching.Lesson]:
         teaching.shared_seed("f", common, "random.seed was called", True),
         teaching.shared_seed("f", common, "random.seed was called", False),
         teaching.already_parallel("f", LONG_RUN._replace(process_cpu=0.03)),
+        teaching.left_behind("f", "it reads m.n, which is 2 here and is 1 in a worker. Hand it over as an argument"),
+        teaching.cannot_be_sent("f", LONG_RUN._replace(unpicklable="item.lock is a lock. Make it in the function.")),
         teaching.small_items("f", 2e-7),
         teaching.heavy_items("f", 1e-3, 8e6, 4e-3),
         teaching.blocked_loop("f", "/home/me/crawl.py", 31, 0.8),
@@ -433,7 +435,7 @@ def every_lesson() -> list[teaching.Lesson]:
 def test_every_topic_has_a_lesson_that_says_what_to_do() -> None:
     lessons = every_lesson()
     assert {lesson.topic for lesson in lessons} == set(teaching.TOPICS)
-    advice = ("Return", "Make", "Nothing needs", "Give", "Send less", "Await")
+    advice = ("Return", "Make", "Hand", "Nothing needs", "Give", "Send less", "Await")
     for lesson in lessons:
         assert str(lesson).startswith(f"{lesson.topic}: f ") or " f " in lesson.text
         assert any(word in lesson.text for word in advice)

@@ -19,7 +19,7 @@ from alongside.core.ports import Capabilities
 from alongside.runtime import calibration
 from alongside.runtime.fitting import fitted_to_memory
 from alongside.runtime.opening import within_an_import
-from alongside.runtime.pilot import AnyPilot
+from alongside.runtime.pilot_any import AnyPilot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -126,8 +126,9 @@ class Composition:
 
     def _taught(self, backend: Backend) -> list[Observer]:
         """Who measures what the start of workers costs, and the teacher, where what they report may teach something."""
-        seeded, star = self.options.seed is not None, self.job.star
-        self.teacher = Teacher(self.job.fn, seeded, beside=self._beside, star=star, asked=not self._auto)
+        options = self.options
+        seeded, initialized = options.seed is not None, options.initializer is not None
+        self.teacher = Teacher(self.job.fn, seeded, self._beside, self.job.star, not self._auto, initialized)
         observers: list[Observer] = []
         if self._manner.endless:
             return observers
@@ -264,6 +265,7 @@ class Composition:
             return plan, None
         kind = pilot_of_coroutines() if facts.coroutine else Pilot
         pilot: Any = kind(candidates, wishes, facts, self.job.fn, source.total, self._get_ahead, coming)
+        pilot.initialized = options.initializer is not None
         if facts.coroutine:
             pilot.under_way = self._under_way
         if isinstance(source, Source) and not wishes.timeout:

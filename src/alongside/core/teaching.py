@@ -31,7 +31,16 @@ class Lesson(NamedTuple):
         return f"{self.topic}: {self.text}"
 
 
-TOPICS = ("changes lost", "shared seed", "already parallel", "small items", "heavy items", "blocked loop")
+TOPICS = (
+    "changes lost",
+    "left behind",
+    "shared seed",
+    "already parallel",
+    "cannot be sent",
+    "small items",
+    "heavy items",
+    "blocked loop",
+)
 """What there are lessons about."""
 
 
@@ -104,6 +113,20 @@ def item_changed(function: str, change: Change) -> Lesson:
         f"{function} changes its item and returns nothing: it {change}. A worker process has a copy of the item, so "
         "the change does not come back. Return the item: the results are then the changed items, in order. Or use "
         "backend='threads', which shares memory.",
+    )
+
+
+def left_behind(function: str, reads: str) -> Lesson:
+    """It reads what was set after an import, which workers do anew. `reads`: what, as the reader of it says."""
+    return Lesson("left behind", f"{function} {reads.removeprefix('it ')}.")
+
+
+def cannot_be_sent(function: str, facts: Facts) -> Lesson:
+    """More CPUs could share the computing, but for one thing."""
+    return Lesson(
+        "cannot be sent",
+        f"{function} computes and holds the GIL, so that only processes could share the work among {facts.cpus} CPUs, "
+        f"and they cannot be used: {facts.unpicklable.rstrip('.')}.",
     )
 
 
@@ -180,8 +203,10 @@ def staying(function: str, facts: Facts) -> Lesson | None:
         # Where other programs have the CPUs, a library's threads that look for each other pass for computing.
         seen = facts.process_cpu > PARALLEL_INSIDE * facts.wall
         return already_parallel(function, facts) if seen else None
-    if facts.cpus < 2 or facts.gil_held is False or facts.unpicklable:
+    if facts.cpus < 2 or facts.gil_held is False:
         return None
+    if facts.unpicklable:
+        return cannot_be_sent(function, facts) if facts.gil_held and facts.waiting < 0.5 * facts.wall else None
     nbytes = (facts.item_bytes or 0) + (facts.result_bytes or 0)
     return sent(function, facts.wall, nbytes, facts.pickle_seconds)
 

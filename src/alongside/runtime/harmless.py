@@ -6,6 +6,7 @@ of a short script. Must never call a function harmless that the reading would ha
 
 from __future__ import annotations
 
+import os
 from opcode import opmap
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 
@@ -40,6 +41,7 @@ _IN_PLACE = range(13, 26)
 """Arguments of that instruction from `+=` to `^=`."""
 _CONSTANTS = (int, float, complex, str, bytes, bool, type(None), BuiltinFunctionType)
 _CHANCE = ("random", "torch")
+_LIBRARIES = (os.path.dirname(os.__file__), os.path.dirname(os.path.dirname(__file__)))
 
 
 def is_harmless(fn: Any) -> bool:
@@ -99,3 +101,10 @@ def _is_plain(value: Any, name: str) -> bool:
         return not any(word in value.__name__ for word in _CHANCE)
     owner = getattr(value, "__self__", None)  # of a method: the object it belongs to; of a function in C: its module
     return isinstance(value, _CONSTANTS) and (owner is None or isinstance(owner, ModuleType))
+
+
+def is_the_users(file: str) -> bool:
+    """Whether code of this file is the user's own: not the standard library's, an installed package's, or ours."""
+    if "site-packages" in file or "dist-packages" in file or file.startswith("<frozen"):
+        return False
+    return not file.startswith(_LIBRARIES)

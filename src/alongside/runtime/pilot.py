@@ -9,18 +9,17 @@ from collections.abc import Callable, Sequence
 from time import perf_counter, process_time, thread_time
 
 from alongside.clocks import run_delay
-from alongside.core.choose import Candidates, Facts, Plan, Wishes, choose
+from alongside.core.choose import Facts, Plan, choose
 from alongside.core.known import Phase, is_special
 from alongside.light import NamedTuple
 from alongside.runtime.loop import AHEAD
-from alongside.runtime.probe import Weight
+from alongside.runtime.pilot_any import AnyPilot
 from alongside.runtime.watcher import Watcher
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from alongside.core.model import Delivery
 
 PATIENCE = 0.003
 """Seconds of work before anything but the loop is thought of."""
@@ -38,9 +37,6 @@ calls a loop soon shows how long these are."""
 KNOWN = "so it was in an earlier call with this function."
 """The reason that tells where the facts are from."""
 
-MEANWHILE = "until the workers are there, it goes on where it is."
-"""The reason why a run is not where the plan would have it."""
-
 
 class Tally(NamedTuple):
     """What a loop has spent so far, seconds in all: by the clock, of this thread, of all threads, and without a CPU."""
@@ -50,143 +46,6 @@ class Tally(NamedTuple):
     cpu: float
     process_cpu: float
     delayed: float
-
-
-class AnyPilot:
-    """What the pilots of a loop and of coroutines have in common: what they are given, one sample that they can weigh,
-    and the plan they have made of it.
-    """
-
-    def __init__(
-        self,
-        candidates: Callable[..., Candidates],
-        wishes: Wishes,
-        base: Facts,
-        fn: Callable[..., Any],
-        total: int | None,
-        prepare: Callable[[], None] = lambda: None,
-        coming: Callable[[str], bool] = lambda name: False,
-    ) -> None:
-        self._look_up = candidates
-        self._candidates = candidates()
-        self._coming = coming
-        self.awaited: list[str] = []
-        """Backends whose workers were about to be there at the last look."""
-        self._wishes = wishes
-        self._base = base
-        self._fn = fn
-        self.total = total
-        self._prepare = prepare
-        self._seen = base.tasks_seen
-        self._seconds = self._first = 0.0
-        """What the tasks seen have taken, and the first of them, where that came alone."""
-        self._sample: tuple[Any, Any] | None = None
-        self._weight: Weight | None = None
-        self.plan: Plan | None = None
-        self.weighed: Facts | None = None
-        """The facts behind the plan."""
-        self._begin()
-
-    def _begin(self) -> None:
-        """Set the clocks."""
-        raise NotImplementedError
-
-    def at_once(self, known: Facts, peek: Callable[[], Sequence[Any]]) -> Plan | None:
-        """The plan to begin with, by what an earlier call has shown; None where it is best to begin where runs do, or
-        where that soon tells more. `peek` gives an item that can be weighed."""
-        raise NotImplementedError
-
-    @property
-    def awaiting(self) -> bool:
-        """Whether workers are about to be there that were not at the last look."""
-        return any(map(self._coming, self.awaited))
-
-    def _is_time(self, otherwise: bool) -> bool:
-        """Whether to look: not while workers are awaited, and at once when they are there."""
-        return not self.awaiting if self.awaited else otherwise
-
-    def learned(self) -> Facts | None:
-        """What the next run of the function may begin with, as far as this one stayed where it began."""
-        return None if self.weighed is None else self.facts()
-
-    def facts(self) -> Facts:
-        """What is known now."""
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Stop measuring, and let go of the run."""
-        self._prepare = _nothing
-
-    def see(self, delivery: Delivery) -> None:
-        """Count what has come, and keep one item and its result to weigh."""
-        from alongside.core.model import Block, size
-
-        tasks, each = size(delivery), delivery.seconds
-        seconds = each * tasks if isinstance(each, float) else sum(each)
-        if self._seen == 0 and tasks == 1:
-            self._first = seconds
-        self._seen += tasks
-        self._seconds += seconds
-        if self._sample is None and isinstance(delivery, Block):
-            self._sample = delivery.items[0], delivery.values[0]
-
-    @property
-    def sample(self) -> tuple[Any, Any] | None:
-        """An item and its result."""
-        return self._sample
-
-    def _weigh_next(self, peek: Callable[[], Sequence[Any]]) -> None:
-        """Have the next item weighed, of which there is no result yet."""
-        items = peek()
-        self._sample = (items[0], None) if items else None
-
-    def weigh(self, facts: Facts) -> Facts:
-        """The facts with what a task weighs, if there is one to weigh."""
-        if self._weight is None and self._sample is not None:
-            self._weight = Weight()
-            self._weight.measure(self._fn, *self._sample)
-        return facts._replace(**self._weights())
-
-    def _weighed(self, facts: Facts) -> Facts:
-        """The facts for a choice."""
-        return self.weigh(facts)
-
-    def _weights(self) -> dict[str, Any]:
-        weight = self._weight
-        if weight is None:
-            return {}
-        return {
-            "item_bytes": weight.item_bytes,
-            "result_bytes": weight.result_bytes,
-            "pickle_seconds": weight.seconds,
-            "unpicklable": weight.problem,
-        }
-
-    def _left(self, seen: int) -> int | None:
-        return None if self.total is None else max(0, self.total - seen)
-
-    def unless_awaited(self, plan: Plan) -> Plan | None:
-        """The plan, unless its workers have yet to come: then it is noted that all goes on as it is until then.
-
-        To stand and wait for them would cost as much as they take, which nobody knows who does not know what they
-        import. Those that nobody has asked for are asked for now.
-        """
-        if self._candidates[plan.backend].needs_pickling:
-            self._prepare()
-        self.awaited = [name for name in self._candidates if self._coming(name)]
-        if plan.backend not in self.awaited:
-            return plan
-        in_loop, able = self._base.coroutine, self._candidates.items()
-        home = next(name for name, caps in able if (caps.in_event_loop if in_loop else caps.in_caller))
-        self.plan = plan._replace(backend=home, max_workers=None, slots=1, reasons=(*plan.reasons, MEANWHILE))
-        return None
-
-    def _chosen(self, facts: Facts, there: bool = False) -> Plan:
-        """The plan by these facts, which is noted; `there`: as if all workers had been started already."""
-        self.weighed = self._weighed(facts)
-        self._candidates = self._look_up(there)
-        self.plan = choose(self.weighed, self._candidates, self._wishes)
-        return self.plan
 
 
 class Pilot(AnyPilot):
@@ -252,8 +111,7 @@ class Pilot(AnyPilot):
         plan = self._chosen(self.facts(), there=True)
         if self._candidates[plan.backend].in_caller:
             return False
-        self._prepare()
-        return self._coming(plan.backend)
+        return self._got_ready() and self._coming(plan.backend)
 
     def facts(self) -> Facts:
         """What is known now: of an earlier call, until this one has shown more."""
@@ -350,7 +208,7 @@ class Pilot(AnyPilot):
     def _get_ahead(self, facts: Facts) -> None:
         if not self._prepared and facts.left * facts.wall > AHEAD and facts.cpus > 1:
             self._prepared = True
-            self._prepare()
+            self._got_ready()
 
     def _weighed(self, facts: Facts) -> Facts:
         if self._weight is None and self._sample is not None and facts.gil_held is not False:
@@ -380,7 +238,3 @@ def pilot_of_coroutines() -> Any:
     from alongside.runtime.pilot_async import CoroutinePilot
 
     return CoroutinePilot
-
-
-def _nothing() -> None:
-    """What is prepared when it is all over."""

@@ -12,7 +12,8 @@ from time import monotonic, thread_time
 from alongside.clocks import run_delay
 from alongside.core.choose import HINDERED, Facts, Plan, choose, predict
 from alongside.light import NamedTuple
-from alongside.runtime.pilot import KNOWN, AnyPilot
+from alongside.runtime.pilot import KNOWN
+from alongside.runtime.pilot_any import AnyPilot
 from alongside.workers.loopwatch import LoopWatch
 
 TYPE_CHECKING = False
@@ -79,7 +80,7 @@ class CoroutinePilot(AnyPilot):
             self._stay(facts, at_once=at_once)
             return None
         if self._weight is None:
-            self._prepare()
+            self._got_ready()
         plan = self._chosen(facts)
         return None if self._candidates[plan.backend].in_event_loop else self.unless_awaited(plan)
 

@@ -11,7 +11,6 @@ object a method belongs to, an argument that a partial or a default supplies. Wh
 from __future__ import annotations
 
 import dis
-import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -32,7 +31,7 @@ from alongside.runtime.bytecode import (
     steps_of,
     stores,
 )
-from alongside.runtime.harmless import CHANGING
+from alongside.runtime.harmless import CHANGING, is_the_users
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +47,6 @@ ENOUGH = 50
 """Functions read at most: the one given, and those of the user's that it calls."""
 
 UNKNOWN: Any = object()
-_LIBRARIES = (os.path.dirname(os.__file__), os.path.dirname(os.path.dirname(__file__)))
 
 
 class Reading(NamedTuple):
@@ -89,13 +87,6 @@ def read(fn: Any) -> Reading:
                     todo.append(unwrapped(found))
     kept = tuple(draw for source, draw in draws.items() if source not in seeded)
     return Reading(tuple(changes.values()), kept)
-
-
-def is_the_users(file: str) -> bool:
-    """Whether code of this file is the user's own: not the standard library's, an installed package's, or ours."""
-    if "site-packages" in file or "dist-packages" in file or file.startswith("<frozen"):
-        return False
-    return not file.startswith(_LIBRARIES)
 
 
 def unwrapped(fn: Any) -> tuple[Any, dict[str, Any]]:

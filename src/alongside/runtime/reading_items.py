@@ -18,7 +18,7 @@ from alongside.core.teaching import Change
 from alongside.light import NamedTuple
 from alongside.runtime import bytecode as bc
 from alongside.runtime import reading
-from alongside.runtime.harmless import CHANGING, CHANGING_TABLES
+from alongside.runtime.harmless import CHANGING, CHANGING_TABLES, is_the_users
 from alongside.runtime.reading import CONTAINERS, UNKNOWN, is_table
 
 TYPE_CHECKING = False
@@ -79,7 +79,7 @@ def read_item(fn: Any, arguments: Sequence[Any]) -> Left | None:
 
 def _left(function: Any, name: str, value: Any, deep: int) -> Left | None:
     code = getattr(function, "__code__", None)
-    if not isinstance(code, CodeType) or not reading.is_the_users(code.co_filename) or code.co_flags & _GENERATOR:
+    if not isinstance(code, CodeType) or not is_the_users(code.co_filename) or code.co_flags & _GENERATOR:
         return None
     return _Body(code, name, value, deep).left()
 

@@ -21,7 +21,8 @@ from alongside.core.teaching import Draw, Lesson
 from alongside.exceptions import AlongsideWarning
 from alongside.light import NamedTuple
 from alongside.runtime.callables import name_of
-from alongside.runtime.harmless import is_harmless, may_change_its_item
+from alongside.runtime.harmless import is_harmless, is_the_users, may_change_its_item
+from alongside.runtime.leftbehind import left_behind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -143,12 +144,19 @@ class Teacher:
     """
 
     def __init__(
-        self, fn: Any, seeded: bool = False, beside: bool = False, star: bool = False, asked: bool = True
+        self,
+        fn: Any,
+        seeded: bool = False,
+        beside: bool = False,
+        star: bool = False,
+        asked: bool = True,
+        initialized: bool = False,
     ) -> None:
         """`seeded`: its tasks have randomness of their own. `beside`: this is not the caller's thread, whose frames
         tell where alongside was called and seeds were set: what there is to say waits until `arrive`. `star`: an item
-        is several arguments. `asked`: the caller has named the backend."""
-        self._seeded, self._asked = seeded, asked
+        is several arguments. `asked`: the caller has named the backend. `initialized`: an initializer sets up its
+        workers."""
+        self._seeded, self._asked, self._initialized = seeded, asked, initialized
         self._items = _Items(fn, star)
         self._fn = fn
         self._name = name_of(fn)
@@ -169,6 +177,8 @@ class Teacher:
         if self._silent or able.in_caller or able.in_event_loop or (workers == 1 and able.shares_memory):
             return
         self._items.lossy = not able.shares_memory
+        if not able.shares_memory and not self._initialized and (reads := left_behind(self._fn)):
+            self._say(teaching.left_behind(self._name, reads))
         if is_harmless(self._fn):
             return
         from alongside.runtime.reading import read
@@ -260,8 +270,6 @@ def _seeded(library: str) -> str:
 
 
 def _users_code() -> Iterator[CodeType]:
-    from alongside.runtime.reading import is_the_users
-
     for frame in _frames():
         if is_the_users(frame.f_code.co_filename):
             yield frame.f_code
