@@ -79,6 +79,7 @@ def test_every_public_name_is_there_and_documented() -> None:
     for name in alongside.__all__:
         assert getattr(alongside, name).__doc__, f"{name} has no docstring"
         assert name in dir(alongside)
+    assert not {"TYPE_CHECKING", "annotations", "environ", "api"} & set(dir(alongside))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         alongside.nothing  # noqa: B018  # the access is the test
 

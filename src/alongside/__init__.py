@@ -1,10 +1,13 @@
 """alongside runs a function over many inputs side by side, on the tool that suits it, and says why.
 
-Public names, nothing else. The front door is loaded at once, so that the first call costs nothing more; but not in a
-worker, which few tasks ask for it and which would be there later by that. So are the errors:
-`except alongside.TaskTimeout` names one amid trouble, perhaps without a descriptor left to read a file. Whatever is
-behind that is loaded when it is first used, so that `import alongside` costs a few milliseconds.
+`map` is the one to begin with; `imap` gives results as they are taken, `run` everything that is known, `gather` calls
+different functions, `amap` and `aimap` are for async code; `advise` says which tool suits, `compare` tries them all.
 """
+
+# Public names, nothing else. The front door is loaded at once, so that the first call costs nothing more; not in a
+# worker, which would be there later by that, and where few tasks ask for it. So are the errors: `except
+# alongside.TaskTimeout` names one amid trouble, perhaps without a descriptor left to read a file. Whatever is behind
+# that is loaded when it is first used, so that `import alongside` costs a few milliseconds.
 
 from __future__ import annotations
 
@@ -107,4 +110,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted([*__all__, "__doc__", "__version__", "futures", "testing"])

@@ -29,7 +29,11 @@ def map(fn: Callable[..., Any], *iterables: Iterable[Any], **options: Any) -> li
 
     Several iterables are walked together, as the built-in `map` does. `fn` may be an async function. Raises the failure
     of the earliest item that fails, as a loop would; `on_error="return"` puts a `Failure` in its place instead and
-    `"skip"` leaves it out. Options: see `alongside.core.options.Options`. A wrong option raises `OptionError`.
+    `"skip"` leaves it out.
+
+    Options, all by name: `backend`, `max_workers`, `timeout`, `retries`, `retry_on`, `backoff`, `limit`, `on_error`,
+    `progress`, `batch_size`, `window`, `memory_limit`, `tasks_per_worker`, `seed`, `initializer`, `initargs`;
+    README.md tells what each does. A wrong one raises `OptionError`.
 
     Costs about as much as a loop for work of a few milliseconds; tens of milliseconds more where processes are started.
 

@@ -168,3 +168,13 @@ def test_progress_goes_to_standard_error_beside_the_failures(outside: Call) -> N
 def test_without_a_terminal_there_is_no_bar(outside: Call) -> None:
     done = outside("map", "tools:square", "--backend", "serial", "-q", stdin="1\n2\n")
     assert (done.out, done.err) == ("1\n4\n", "")
+
+
+@pytest.mark.parametrize("command", ["doctor", "guide"])
+def test_a_reader_that_has_gone_is_no_failure(start: Start, command: str) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    process = start(command, stdout=write)
+    os.close(write)
+    _, err = process.communicate(timeout=100)
+    assert (process.returncode, err) == (0, "")

@@ -43,6 +43,7 @@ def square(n: int) -> int:
         ((square, [1]), {"chunksize": 3}, "no option 'chunksize'; did you mean 'batch_size'"),
         ((square, [1]), {"backend": "process"}, "no backend 'process'; did you mean 'processes'\\?.*auto, serial"),
         ((square, [1]), {"backend": 4}, "no backend 4; for 4 workers write max_workers=4"),
+        ((square, [1]), {"initargs": (1,)}, "are for an initializer, and none is given"),
         ((square, [1]), {"order": False}, "no option 'order'; did you mean 'ordered' \\(of imap and aimap\\)"),
         ((square, [1]), {"memory_limit": 2}, "memory_limit=2 is not a whole number of bytes.*for 2 GB write"),
         ((square, [1]), {"memory_limit": "2GB"}, "memory_limit='2GB' is not a whole number of bytes"),
@@ -70,6 +71,11 @@ def square(n: int) -> int:
 def test_a_wrong_call(call: str, arguments: tuple[Any, ...], options: dict[str, Any], said: str) -> None:
     with pytest.raises(alongside.OptionError, match=said):
         CALLS[call](*arguments, **options)
+
+
+def test_an_option_of_another_call() -> None:
+    with pytest.raises(alongside.OptionError, match="'ordered' is no option of this call: imap and aimap have it"):
+        alongside.map(square, [1], ordered=False)
 
 
 def test_a_limit_without_a_name() -> None:

@@ -125,6 +125,8 @@ _standard = warnings.formatwarning
 
 
 def _exit_code(end: SystemExit) -> int:
+    if isinstance(end.__context__, BrokenPipeError):  # as click and rich end where nobody reads: `… doctor | head`
+        return 0
     return end.code if isinstance(end.code, int) else int(end.code is not None)
 
 

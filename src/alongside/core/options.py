@@ -84,6 +84,8 @@ class Options:
         """Check what was given; unknown names are refused with the nearest right one."""
         known = cls.__match_args__
         for name in given:
+            if name in _OF_SOME:
+                raise OptionError(f"{name!r} is no option of this call: {_OF_SOME[name]} have it.")
             if name not in known:
                 raise OptionError(
                     f"there is no option {name!r}{_nearest(name, known)} Options are: {', '.join(known)}."
@@ -160,6 +162,8 @@ class Options:
             raise OptionError(f"backoff={self.backoff!r} is not seconds, a Backoff, or a function of the attempt.")
         if self.initializer is not None and not callable(self.initializer):
             raise OptionError(f"initializer={self.initializer!r} cannot be called; give a function.")
+        if self.initargs and self.initializer is None:
+            raise OptionError(f"initargs={self.initargs!r} are for an initializer, and none is given: initializer=f.")
         if not isinstance(self.initargs, tuple):
             raise OptionError(f"initargs={self.initargs!r} is not a tuple; for one argument write initargs=(x,).")
 
