@@ -43,7 +43,8 @@ def map(fn: Callable[..., Any], *iterables: Iterable[Any], **options: Any) -> li
     """
     if options or not _is_plain(fn):
         if options.get("backend") == "processes":
-            _Beyond().begin(fn)  # its start overlaps with the loading of the engine
+            first = tuple(items[0] for items in iterables if isinstance(items, list) and items)
+            _Beyond().begin(fn, first)  # its start overlaps with the loading of the engine
         from alongside.compose import ordinary
 
         return ordinary.values(fn, iterables, options)
@@ -204,19 +205,19 @@ class _Beyond:
 
         return look.at_once(opening)
 
-    def begin(self, fn: Callable[..., Any]) -> None:
+    def begin(self, fn: Callable[..., Any], values: tuple[Any, ...]) -> None:
         from alongside.runtime.interrupts import shielded
         from alongside.workers import ahead
 
         with shielded():
-            ahead.begin(fn)
+            ahead.begin(fn, values)
 
-    def prepare(self, fn: Callable[..., Any]) -> None:
+    def prepare(self, fn: Callable[..., Any], values: tuple[Any, ...]) -> None:
         from alongside.runtime.interrupts import shielded
         from alongside.workers import ahead
 
         with shielded():
-            ahead.prepare(fn, cpu_count())
+            ahead.prepare(fn, cpu_count(), values)
 
     def let_go(self) -> None:
         from alongside.runtime.interrupts import shielded

@@ -200,3 +200,20 @@ print("both")
     )
     with Program(program, folder=tmp_path) as running:
         assert ok(running) == "both\n"
+
+
+def test_what_the_items_are_made_of_is_imported_there_once() -> None:
+    told = ran("""
+from fractions import Fraction
+from decimal import Decimal
+from alongside.workers.preloads import modules_of
+print(modules_of(json.dumps, (Fraction(1), [{"a": (Decimal(1), 2)}], 3, "x", [], object())))
+
+
+class Own:
+    pass
+
+
+print(modules_of(lambda x: x, (Own(), [Own()])))
+""")
+    assert told == "('json', 'fractions', 'decimal')\n('cloudpickle',)\n"

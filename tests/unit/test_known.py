@@ -249,11 +249,22 @@ def test_what_is_known_gives_way_to_what_is_seen() -> None:
 
 def test_workers_that_are_not_there_are_started_and_the_loop_goes_on() -> None:
     asked: list[str] = []
-    start, coming = lambda: asked.append("start"), lambda name: bool(asked) and name == "processes"
+    start, coming = lambda values: asked.append("start"), lambda name: bool(asked) and name == "processes"
     pilot = Pilot(candidates, Wishes(), Facts(cpus=2), abs, 50, start, coming)
     assert compose.known_plan(pilot, COMPUTES, lambda: [1]) is None
     assert asked == ["start"]
     assert pilot.awaiting
+
+
+def test_once_they_are_there_and_not_worth_it_after_all_it_is_not_asked_again_after_each_task() -> None:
+    coming = ["processes"]
+    pilot = Pilot(candidates, Wishes(), Facts(cpus=2), abs, 50, coming=lambda name: name in coming)
+    assert compose.known_plan(pilot, COMPUTES, lambda: [1]) is None
+    assert pilot.awaiting
+    coming.clear()
+    pilot._known = COMPUTES._replace(pickle_seconds=1.0)
+    assert pilot._better(pilot.facts()) is None
+    assert not pilot.awaited
 
 
 def dear(there: bool = False) -> dict[str, Capabilities]:
@@ -268,7 +279,7 @@ def dear(there: bool = False) -> dict[str, Capabilities]:
 @pytest.mark.parametrize("made", [True, False], ids=["made beside", "not made ahead"])
 def test_workers_that_a_single_call_would_not_pay_for_are_made_for_those_to_come(made: bool) -> None:
     asked: list[str] = []
-    start, coming = lambda: asked.append("start"), lambda name: made and bool(asked) and name == "processes"
+    start, coming = lambda values: asked.append("start"), lambda name: made and bool(asked) and name == "processes"
     pilot = Pilot(dear, Wishes(), Facts(cpus=2), abs, 50, start, coming)
     assert compose.known_plan(pilot, COMPUTES, lambda: [1]) is None
     assert asked == ["start"] * (1 + made)
@@ -278,7 +289,7 @@ def test_workers_that_a_single_call_would_not_pay_for_are_made_for_those_to_come
 
 def test_none_are_made_that_would_not_pay_if_they_were_there() -> None:
     asked: list[str] = []
-    pilot = Pilot(dear, Wishes(), Facts(cpus=1), abs, 50, lambda: asked.append("start"))
+    pilot = Pilot(dear, Wishes(), Facts(cpus=1), abs, 50, lambda values: asked.append("start"))
     assert compose.known_plan(pilot, COMPUTES, lambda: [1]) is None
     assert not asked
 
@@ -310,7 +321,7 @@ def test_tasks_that_wait_a_part_of_their_time_get_more_processes_than_cpus() -> 
 KEEPS = Facts(tasks_seen=60, wall=0.015, cpu=0.015, coroutine=True, kept=0.015, cpus=2)
 
 
-def coroutine_pilot(coming: Any = lambda name: False, asked: Any = lambda: None) -> CoroutinePilot:
+def coroutine_pilot(coming: Any = lambda name: False, asked: Any = lambda values: None) -> CoroutinePilot:
     return CoroutinePilot(candidates, Wishes(), Facts(coroutine=True, cpus=2), nap, 60, asked, coming)
 
 
@@ -402,7 +413,7 @@ def test_coroutines_that_keep_their_loop_for_little_are_looked_at_rarely(monkeyp
 
 def test_coroutines_whose_workers_have_to_be_started_begin_in_one_loop() -> None:
     asked: list[bool] = []
-    pilot = coroutine_pilot(lambda name: name == "processes", lambda: asked.append(True))
+    pilot = coroutine_pilot(lambda name: name == "processes", lambda values: asked.append(True))
     assert compose.known_plan(pilot, KEEPS, lambda: [1]) is None
     assert asked
     assert pilot.awaiting

@@ -321,7 +321,7 @@ def test_workers_are_begun_unless_the_gil_was_heard_to_be_let_go(held: bool | No
     opening.watcher, opening.guesses = Heard(held), guesses  # type: ignore[assignment]
     assert opening._move() is None
     opening.close()
-    assert beyond.asked == [("begin", abs)] * begun
+    assert beyond.asked == [("begin", abs, ())] * begun
 
 
 # ------------------------------------------------------------------------------------------------------- the GIL
@@ -334,7 +334,7 @@ def test_what_was_begun_on_a_guess_ends_where_the_items_cannot_be_sent(item: obj
     opening.watch.sample = item, 2
     opening._guess()
     opening._guess()
-    assert beyond.asked == [("begin", time.sleep), ("let_go",)][: 1 + (item != 1)]
+    assert beyond.asked == [("begin", time.sleep, (item, 2)), ("let_go",)][: 1 + (item != 1)]
 
 
 def test_while_workers_come_to_be_what_drives_them_is_loaded() -> None:

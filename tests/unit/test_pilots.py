@@ -58,7 +58,7 @@ def test_the_loop_goes_on_while_workers_come_to_be_and_the_plan_says_so() -> Non
 
 def test_workers_nobody_has_asked_for_are_asked_for_and_the_loop_goes_on_meanwhile() -> None:
     asked: list[bool] = []
-    start, coming = lambda: asked.append(True), lambda name: bool(asked) and name == "processes"
+    start, coming = lambda values: asked.append(True), lambda name: bool(asked) and name == "processes"
     pilot = Weighed(candidates, Wishes(), FACTS, abs, 1005, start, coming)
     assert pilot.better() is None
     assert asked
@@ -67,7 +67,7 @@ def test_workers_nobody_has_asked_for_are_asked_for_and_the_loop_goes_on_meanwhi
 
 def test_what_does_not_need_them_does_not_wait_for_them() -> None:
     asked: list[bool] = []
-    start, coming = lambda: asked.append(True), lambda name: name == "processes"
+    start, coming = lambda values: asked.append(True), lambda name: name == "processes"
     pilot = Weighed(candidates, Wishes(), FACTS, abs, 1005, start, coming)
     pilot.given = FACTS._replace(gil_held=False)
     plan = pilot.better()
@@ -242,7 +242,7 @@ def test_a_first_task_that_took_far_longer_says_nothing_of_the_others() -> None:
 
 def test_what_the_loop_of_a_map_has_done_is_told_with_its_first_task_apart() -> None:
     watch = Stopwatch(abs, Source((range(100),)))
-    pilot = LoopPilot(candidates, Facts(cpus=2), abs, watch, lambda: None, lambda name: False)
+    pilot = LoopPilot(candidates, Facts(cpus=2), abs, watch, lambda values: None, lambda name: False)
     assert pilot.done() == (None, None)
     into: list[int] = []
     watch.stretch(into)

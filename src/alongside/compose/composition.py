@@ -296,12 +296,12 @@ class Composition:
         self.ledger.enter(backend)
         return [self.review, self.ledger]
 
-    def _get_ahead(self) -> None:
+    def _get_ahead(self, values: tuple[Any, ...]) -> None:
         """Have the workers that may soon be wanted got ready while the loop goes on."""
         for name in backends.names():
             prepare = getattr(backends.ahead(name), "prepare", None)
             if prepare is not None:
-                prepare(self.job.fn, self.job.cpus)
+                prepare(self.job.fn, self.job.cpus, values)
 
     def _as_asked(self) -> Plan:
         """The user's own choice; processes get a worker per CPU this process may use, not per CPU of the machine."""

@@ -137,8 +137,9 @@ class PreparedBackend(Protocol):
     """
 
     @staticmethod
-    def prepare(fn: Callable[..., object], workers: int) -> None:
-        """Begin what a run of `fn` on so many workers will need. Returns at once."""
+    def prepare(fn: Callable[..., object], workers: int, values: tuple[object, ...]) -> None:
+        """Begin what a run of `fn` on so many workers, with items and results like `values`, will need. Returns at
+        once."""
 
     @staticmethod
     def ready() -> int:

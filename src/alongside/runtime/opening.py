@@ -33,10 +33,10 @@ if TYPE_CHECKING:
         def at_once(self, opening: Opening) -> Plan | None:
             """A plan to begin with, before anything has run."""
 
-        def begin(self, fn: Callable[..., Any]) -> None:
-            """Begin, on a guess, what takes longest of making workers ready."""
+        def begin(self, fn: Callable[..., Any], values: tuple[Any, ...]) -> None:
+            """Begin, on a guess, what takes longest of making workers ready. `values`: such as they will be sent."""
 
-        def prepare(self, fn: Callable[..., Any]) -> None:
+        def prepare(self, fn: Callable[..., Any], values: tuple[Any, ...]) -> None:
             """Make workers ready. Returns at once."""
 
         def let_go(self) -> None:
@@ -244,7 +244,7 @@ class Opening:
             return
         self._begun = True
         try:
-            self._beyond.begin(self.fn)
+            self._beyond.begin(self.fn, self.watch.sample or ())
         except Exception:
             return  # it was a guess: where workers are wanted in earnest it is said why there are none
         from alongside.runtime.unsendable import cannot_be_sent  # here, where something is starting already
@@ -252,10 +252,10 @@ class Opening:
         if self.watch.sample is not None and cannot_be_sent(*self.watch.sample):
             self._beyond.let_go()
 
-    def get_ahead(self) -> None:
+    def get_ahead(self, values: tuple[Any, ...]) -> None:
         """Have workers made ready beside the loop; the second time it does nothing."""
         if not self._prepared:
-            self._beyond.prepare(self.fn)
+            self._beyond.prepare(self.fn, values)
             self._prepared = True
 
     # -------------------------------------------------------------------- in the midst of a stretch: the watcher's

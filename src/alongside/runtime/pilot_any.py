@@ -34,7 +34,7 @@ class AnyPilot:
         base: Facts,
         fn: Callable[..., Any],
         total: int | None,
-        prepare: Callable[[], None] = lambda: None,
+        prepare: Callable[[tuple[Any, ...]], None] = lambda values: None,
         coming: Callable[[str], bool] = lambda name: False,
     ) -> None:
         self._look_up = candidates
@@ -159,7 +159,7 @@ class AnyPilot:
     def _got_ready(self) -> bool:
         """Have workers made; False, and they are not thought of again, where that cannot be done."""
         try:
-            self._prepare()
+            self._prepare(self._sample or ())
         except Exception as error:
             self._weight = self._weight or Weight()
             self._weight.problem = f"their workers could not be started ({type(error).__name__}: {error})"
@@ -168,11 +168,12 @@ class AnyPilot:
 
     def _chosen(self, facts: Facts, there: bool = False) -> Plan:
         """The plan by these facts, which is noted; `there`: as if all workers had been started already."""
+        self.awaited = []
         self.weighed = self._weighed(facts)
         self._candidates = self._look_up(there)
         self.plan = choose(self.weighed, self._candidates, self._wishes)
         return self.plan
 
 
-def _nothing() -> None:
+def _nothing(values: tuple[Any, ...]) -> None:
     """What is prepared when it is all over."""

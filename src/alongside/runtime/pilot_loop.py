@@ -33,7 +33,7 @@ class LoopPilot(Pilot):
         base: Facts,
         fn: Callable[..., Any],
         watch: Stopwatch,
-        prepare: Callable[[], None],
+        prepare: Callable[[tuple[Any, ...]], None],
         coming: Callable[[str], bool],
     ) -> None:
         super().__init__(candidates, Wishes(), base, fn, watch.source.total, prepare, coming)

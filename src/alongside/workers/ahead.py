@@ -27,11 +27,12 @@ _lock = RLock()
 _helper: Helper | None = None
 
 
-def begin(fn: Any) -> None:
-    """Start the helper, have it import what `fn` will need, and return at once; nothing where none can be had."""
+def begin(fn: Any, values: tuple[Any, ...] = ()) -> None:
+    """Start the helper, have it import what `fn` will need, and such values, and return at once; nothing where none can
+    be had."""
     global _helper
     if _SUPERVISOR in modules:
-        prepare(fn, 0)
+        prepare(fn, 0, values)
     elif possible():
         with _lock:
             made = None if _helper else Helper()
@@ -43,7 +44,7 @@ def begin(fn: Any) -> None:
             if helper is not None:
                 from alongside.workers.preloads import modules_of  # here, where it is starting already
 
-                for frame in helper.news(modules_of(fn)):
+                for frame in helper.news(modules_of(fn, values)):
                     helper.channel.send(frame)
 
 
@@ -55,12 +56,12 @@ def taken() -> Helper | None:
     return helper if helper is not None and helper.intact() else None
 
 
-def prepare(fn: Any, workers: int) -> None:
-    """Begin what a run of `fn` on so many workers will need. Returns at once."""
+def prepare(fn: Any, workers: int, values: tuple[Any, ...] = ()) -> None:
+    """Begin what a run of `fn` on so many workers will need, for such values. Returns at once."""
     from alongside.workers.preloads import modules_of
     from alongside.workers.supervisor import supervisor
 
-    supervisor.prepare(modules_of(fn), workers)
+    supervisor.prepare(modules_of(fn, values), workers)
 
 
 def ready() -> int:
