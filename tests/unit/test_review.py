@@ -67,6 +67,19 @@ def test_tasks_that_turn_to_computing_with_the_gil_go_to_processes() -> None:
     assert better.backend == "processes"
 
 
+def test_threads_that_turn_out_to_take_turns_come_home_to_what_the_loop_took() -> None:
+    going = Going(COMPUTING._replace(gil_held=False, pickle_seconds=1.0, item_bytes=1))
+    assert going.plan.backend == "threads"
+    better = going.on(80, 1.0, 0.05, 1.1)  # 14 ms of CPU and 12.5 ms of time each, where the loop took 10
+    assert better is not None
+    assert better.backend == "serial"
+
+
+def test_tasks_that_have_become_longer_are_not_taken_to_be_what_they_were_in_the_loop() -> None:
+    going = Going(COMPUTING._replace(gil_held=False, pickle_seconds=1.0, item_bytes=1))
+    assert going.on(30, 1.0, 0.05, 1.1) is None
+
+
 def test_tasks_that_compute_on_all_cpus_in_threads_stay_there() -> None:
     going = Going(COMPUTING._replace(gil_held=False))
     assert going.plan.backend == "threads"

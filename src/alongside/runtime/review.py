@@ -34,6 +34,13 @@ CLEARLY, AT_LEAST = 0.7, 0.05
 """Another move is worth it if the rest takes less than this share of what it takes here, and so many seconds less."""
 
 
+HOMEWARD = 0.85
+"""The same of threads that take turns with the GIL, which can gain nothing over a loop."""
+
+ALIKE = 0.5
+"""Share of what a task takes now that it must have taken in the loop for that to be of tasks like these."""
+
+
 class Review:
     """What a run does on its backend, measured: an observer of its events, asked now and then by whoever drives it.
 
@@ -120,6 +127,8 @@ class Review:
         held = known.gil_held
         if not apart and busy >= SATURATED:
             held = busy < SPREAD
+            if held and wall > known.wall > ALIKE * wall:
+                wall = known.wall  # what they take by themselves: each turn with the GIL costs more than that
         return known._replace(
             tasks_seen=n,
             tasks_left=None if self.total is None else max(0, self.total - self._finished),
@@ -157,7 +166,9 @@ class Review:
             return None
         other = choose(facts, others, self._wishes)
         seconds = other.predictions[other.backend]
-        if seconds > CLEARLY * rest or rest - seconds < AT_LEAST:
+        turns = facts.gil_held is True and self._candidates[plan.backend].shares_memory
+        clearly = HOMEWARD if turns and self._candidates[other.backend].in_caller else CLEARLY
+        if seconds > clearly * rest or rest - seconds < AT_LEAST:
             return None
         why = f"it was on {plan.backend}, where the rest would have taken about {span(rest)}."
         return other._replace(reasons=(*other.reasons, why))
