@@ -145,6 +145,31 @@ def test_what_another_module_sets_when_it_is_imported_is_not_told(
     del sys.modules["sets_plain"]
 
 
+class Elusive:
+    """It answers no question."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError(f"who wants to know {name}?")
+
+    def __call__(self, x: int) -> int:
+        return x
+
+
+elusive = Elusive()
+
+
+def names_it(x: int) -> int:
+    return elusive(x)
+
+
+def test_what_does_not_like_to_be_asked_is_not(modules: tuple[ModuleType, ModuleType]) -> None:
+    assert not left_behind(elusive)
+    assert not left_behind(names_it)
+    settings, uses = modules
+    settings.plain = 10  # type: ignore[attr-defined]
+    assert left_behind(functools.lru_cache(functools.partial(uses.work, 1)))
+
+
 PROGRAM = """
 import warnings
 import alongside, settings

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Iterator
 from functools import lru_cache, partial
 from opcode import opmap
-from types import CodeType, FunctionType, MethodType, ModuleType
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 
 from alongside.exceptions import short
 from alongside.runtime.harmless import is_the_users
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 ENOUGH = 50
 """Functions looked at, at most: the one given, and those of the user's that it calls."""
 
+_AROUND: dict[type, Any] = {
+    partial: lambda fn: fn.func,
+    MethodType: lambda fn: fn.__func__,
+    type(lru_cache(len)): lambda fn: fn.__wrapped__,
+}
+_EMPTY = CellType()
 _NOTHING: Any = object()
 _UNKNOWN: Any = object()
 _PLAIN = (int, float, complex, str, bytes, bool, type(None))
@@ -43,6 +49,13 @@ def left_behind(fn: Any) -> str:
 
     Costs some µs for each function, and a fraction of a millisecond for each module that it reads a plain value of.
     """
+    try:
+        return _found(fn)
+    except Exception:  # something that it names is not what it seems: no reason to end a run
+        return ""
+
+
+def _found(fn: Any) -> str:
     reads: dict[tuple[str, str], None] = {}
     own: set[tuple[str, str]] = set()
     for code, around in _functions(fn):
@@ -50,8 +63,9 @@ def left_behind(fn: Any) -> str:
         own |= {(str(home), name) for name in _stored(code, _STORE_GLOBAL)}  # `changes lost` is about those
         for name in code.co_names:
             value = around.get(name)
-            if isinstance(value, ModuleType) and _is_the_users(value):
-                reads |= {(value.__name__, part): None for part in code.co_names if part in vars(value)}
+            if _is_the_users(value):
+                there = _names_of(value)
+                reads |= {(there["__name__"], part): None for part in code.co_names if part in there}
             elif home not in _MAIN and name in around:
                 reads[str(home), name] = None
     return next(filter(None, (_otherwise(*read) for read in reads if read not in own)), "")
@@ -63,24 +77,25 @@ def _functions(fn: Any) -> Iterator[tuple[CodeType, dict[str, Any]]]:
     seen: set[Any] = set()
     while todo and len(seen) < ENOUGH:
         function = todo.popleft()
-        while isinstance(function, (partial, MethodType)):
-            function = function.func if isinstance(function, partial) else function.__func__
-        code = getattr(function, "__code__", None)
-        if not isinstance(function, FunctionType) or code in seen or not is_the_users(function.__code__.co_filename):
+        while type(function) in _AROUND:
+            function = _AROUND[type(function)](function)
+        if type(function) is not FunctionType:  # *Why not* `isinstance`: it asks the object, which may not like that
+            continue
+        code = function.__code__
+        if code in seen or not is_the_users(code.co_filename):
             continue
         seen.add(code)
-        for inner in _nested(function.__code__):
+        for inner in _nested(code):
             yield inner, function.__globals__
             todo += _named_in(inner, function.__globals__)
-        todo += [getattr(cell, "cell_contents", None) for cell in function.__closure__ or ()]
+        todo += [cell.cell_contents for cell in function.__closure__ or () if cell != _EMPTY]
 
 
 def _named_in(code: CodeType, around: dict[str, Any]) -> list[Any]:
     """What may be functions of the user's: globals, and what stands in modules of the user's."""
     values = [around.get(name) for name in code.co_names]
-    modules = [value for value in values if isinstance(value, ModuleType) and _is_the_users(value)]
-    values += [vars(module).get(name) for module in modules for name in code.co_names]
-    return [getattr(value, "__wrapped__", value) for value in values if callable(value)]  # a cached one's own function
+    modules = [_names_of(value) for value in values if _is_the_users(value)]
+    return [*values, *(module.get(name) for module in modules for name in code.co_names)]
 
 
 def _nested(code: CodeType) -> Iterator[CodeType]:
@@ -91,7 +106,7 @@ def _nested(code: CodeType) -> Iterator[CodeType]:
 
 
 def _otherwise(module: str, name: str) -> str:
-    here: Any = vars(sys.modules[module]).get(name, _UNKNOWN) if module in sys.modules else _UNKNOWN
+    here: Any = _names_of(sys.modules[module]).get(name, _UNKNOWN) if module in sys.modules else _UNKNOWN
     if type(here) not in _PLAIN or here != here or name.startswith("__"):
         return ""
     values = _first_values(module, _stamp(module))
@@ -148,7 +163,14 @@ def _users_modules() -> list[str]:
 
 
 def _is_the_users(module: Any) -> bool:
-    return is_the_users(getattr(module, "__file__", None) or "<frozen>")
+    """Whether it is a module of the user's."""
+    return issubclass(type(module), ModuleType) and is_the_users(_names_of(module).get("__file__") or "<frozen>")
+
+
+def _names_of(module: Any) -> dict[str, Any]:
+    """Why not `vars`: a module that loads itself lazily would."""
+    names: dict[str, Any] = object.__getattribute__(module, "__dict__")
+    return names
 
 
 def _code_of(module: str) -> CodeType | None:
