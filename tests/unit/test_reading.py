@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import sys
 import threading
@@ -28,6 +29,7 @@ state = SimpleNamespace(total=0, found=[])
 local = threading.local()
 total = 0
 connection: Any = None
+ids = itertools.count()
 rng = np.random.default_rng(1)
 dice = random.Random(1)
 
@@ -40,6 +42,10 @@ def assigns(x: int) -> None:
 def deletes(x: int) -> None:
     global connection
     del connection
+
+
+def numbers(x: int) -> int:
+    return next(ids) + next(iter([x]))
 
 
 def appends(x: int) -> None:
@@ -157,6 +163,7 @@ def fills_default(x: int, into: list[int] = []) -> None:  # noqa: B006  (the ver
 CHANGED = [
     (assigns, "assigns the global total"),
     (deletes, "assigns the global connection"),
+    (numbers, "takes from the count ids"),
     (appends, "appends to the list results"),
     (appends_below, "appends to the list results"),
     (adds_to_set, "adds to the set seen"),

@@ -70,7 +70,13 @@ _DOING = {
     "add": "adds to",
     "insert": "adds to",
 }
-_DOING |= {"pop": "takes from", "popleft": "takes from", "popitem": "takes from", "remove": "takes from"}
+_DOING |= {
+    "next": "takes from",
+    "pop": "takes from",
+    "popleft": "takes from",
+    "popitem": "takes from",
+    "remove": "takes from",
+}
 
 
 class Draw(NamedTuple):

@@ -167,12 +167,22 @@ def _findings(scope: _Scope) -> Iterator[Any]:
             yield Change("assigns", str(ins.argval), "outer", code.co_filename, line_of(ins, code))
         for name, begins in loads(steps, place):
             value = scope.outside(ins.opname, name)
-            if value is not UNKNOWN:
+            if value is not UNKNOWN and _is_advanced(scope, steps, place, value):
+                yield Change("next", name, kind_of(value), code.co_filename, line_of(ins, code))
+            elif value is not UNKNOWN:
                 yield from _followed(steps, place, name, value, begins, code)
 
 
 def _is_outer(scope: _Scope, ins: dis.Instruction) -> bool:
     return scope.outside(ins.opname, ins.argval) is not UNKNOWN
+
+
+def _is_advanced(scope: _Scope, steps: list[dis.Instruction], place: int, value: Any) -> bool:
+    """`next(ids)`: the built-in takes from an iterator, of which each process has a copy."""
+    before = steps[place - 1] if place else None
+    if before is None or before.opname != "LOAD_GLOBAL" or before.argval != "next":
+        return False
+    return hasattr(type(value), "__next__") and scope.outside("LOAD_GLOBAL", "next") is UNKNOWN
 
 
 def _asks_whether_there(steps: list[dis.Instruction], place: int) -> bool:
