@@ -21,6 +21,10 @@ ALL, MOST = 24, 200_000
 """Every step is tried up to the first, then ever fewer, up to the second: a run beside the loop has many."""
 
 
+LOOP: Any = {"backend": "asyncio"}
+"""Why not left to be chosen: on a busy machine such brief coroutines may pass for computing, and be sent elsewhere."""
+
+
 class Flock:
     """Async functions that know how many of their calls are under way, with cleanup that has to wait."""
 
@@ -68,39 +72,39 @@ def ordinary(x: int) -> int:
 
 
 async def amap(flock: Flock) -> None:
-    await alongside.amap(flock.waits, range(8), max_workers=3)
+    await alongside.amap(flock.waits, range(8), max_workers=3, **LOOP)
 
 
 async def amap_failing(flock: Flock) -> None:
     with pytest.raises(LookupError):
-        await alongside.amap(flock.fails, range(8), max_workers=3)
+        await alongside.amap(flock.fails, range(8), max_workers=3, **LOOP)
 
 
 async def amap_retrying(flock: Flock) -> None:
     with pytest.raises(LookupError):
-        await alongside.amap(flock.fails, range(8), max_workers=3, retries=2, backoff=lambda attempt: 0.0005)
+        await alongside.amap(flock.fails, range(8), max_workers=3, **LOOP, retries=2, backoff=lambda attempt: 0.0005)
 
 
 async def amap_timeout(flock: Flock) -> None:
-    await alongside.amap(flock.waits_for_children, range(5), max_workers=3, timeout=0.003, on_error="skip")
+    await alongside.amap(flock.waits_for_children, range(5), max_workers=3, **LOOP, timeout=0.003, on_error="skip")
 
 
 async def amap_async_input(flock: Flock) -> None:
     numbers: Any = flock.numbers()
     async with aclosing(numbers):
-        await alongside.amap(flock.waits, numbers, max_workers=3)
+        await alongside.amap(flock.waits, numbers, max_workers=3, **LOOP)
 
 
 async def aimap_to_the_end(flock: Flock) -> None:
     numbers: Any = flock.numbers()
-    results: Any = alongside.aimap(flock.waits, numbers, max_workers=3)
+    results: Any = alongside.aimap(flock.waits, numbers, max_workers=3, **LOOP)
     async with aclosing(numbers), aclosing(results):
         async for _ in results:
             await asyncio.sleep(0)
 
 
 async def aimap_left_early(flock: Flock) -> None:
-    results: Any = alongside.aimap(flock.waits, range(1 << 30), max_workers=3, window=6)
+    results: Any = alongside.aimap(flock.waits, range(1 << 30), max_workers=3, **LOOP, window=6)
     async with aclosing(results):
         async for x in results:
             if x == 5:
@@ -110,7 +114,7 @@ async def aimap_left_early(flock: Flock) -> None:
 async def two_runs_at_once(flock: Flock) -> None:
     async with asyncio.TaskGroup() as group:
         for _ in range(2):
-            group.create_task(alongside.amap(flock.waits, range(5), max_workers=2))
+            group.create_task(alongside.amap(flock.waits, range(5), max_workers=2, **LOOP))
 
 
 async def in_threads(flock: Flock) -> None:
