@@ -18,6 +18,9 @@ import alongside
 from alongside.exceptions import MemoryLimitExceeded, TaskTimeout, WorkerLost
 from tests.faults.support import count, executions, until
 
+# To start a process, or to be given a lot of memory, may hold a loop for long on a busy machine; which is said, rightly.
+pytestmark = pytest.mark.filterwarnings("ignore:blocked loop")
+
 begun: set[int] = set()
 
 
@@ -78,7 +81,6 @@ async def end_this_process(how: str) -> None:
     await asyncio.sleep(60)
 
 
-@pytest.mark.filterwarnings("ignore:blocked loop")  # to start a process may hold it for long on a busy machine
 @pytest.mark.filterwarnings("ignore:changes lost")
 @pytest.mark.parametrize("how", ["at once", "when nothing runs", "by another's hand", "connection closed"])
 @pytest.mark.parametrize("retries", [0, 1])
