@@ -18,7 +18,7 @@ import alongside
 from alongside.exceptions import MemoryLimitExceeded, TaskTimeout, WorkerLost
 from tests.faults.support import count, executions, until
 
-# To start a process, or to be given a lot of memory, may hold a loop for long on a busy machine; which is said, rightly.
+# To start a process, or to be given a lot of memory, may hold a loop for long on a busy machine; rightly that is said.
 pytestmark = pytest.mark.filterwarnings("ignore:blocked loop")
 
 begun: set[int] = set()
