@@ -53,7 +53,10 @@ def taken() -> Helper | None:
     global _helper
     with _lock:
         helper, _helper = _helper, None
-    return helper if helper is not None and helper.intact() else None
+    if helper is not None and not helper.intact():
+        helper.disown()
+        return None
+    return helper
 
 
 def prepare(fn: Any, workers: int, values: tuple[Any, ...] = ()) -> None:
@@ -98,9 +101,10 @@ def _supervisor() -> Any:
 
 def _forget() -> None:
     """In a forked child: the helper is the parent's."""
+    global _helper
     _lock.release()
-    helper = taken()
-    if helper is not None:
+    helper, _helper = _helper, None
+    if helper is not None and helper.intact():
         helper.forget()
 
 

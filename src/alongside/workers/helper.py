@@ -59,17 +59,18 @@ class Helper:
         self._imports: set[str] = set()
 
     def intact(self) -> bool:
-        """Whether its descriptors are still what they were: a program may have closed them all and opened files of its
-        own, which must not be written to. Where they are not they are let go of as they are.
+        """Whether its descriptors are still what they were: a program may have closed them all, and opened files of its
+        own, which must not be written to.
         """
-        if self._identities() == self._files:
-            return True
+        return self._identities() == self._files
+
+    def disown(self) -> None:
+        """End one that is not intact, and leave its descriptors to whoever has them now."""
         self.page = -1
         self.channel.socket.detach()
         self.channel.closed = True
         _kill(self._pid)
         _reap(self._pid)
-        return False
 
     def _identities(self) -> list[tuple[int, int]]:
         try:
