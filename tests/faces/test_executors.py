@@ -38,6 +38,12 @@ def unfit(_: object = None) -> None:
 # --- as the standard's ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("kind", [*KINDS, alongside.ThreadPool])
+def test_arguments_of_no_initializer_are_nobodys_as_in_the_standard_ones(kind: Any) -> None:
+    with kind(1, initargs=(1,)) as workers:
+        assert list(workers.map(abs, [-1])) == [1]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_wrong_arguments_are_refused_as_the_standard_ones_do(kind: Any) -> None:
     for workers in (0, -1):

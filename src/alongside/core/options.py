@@ -162,10 +162,10 @@ class Options:
             raise OptionError(f"backoff={self.backoff!r} is not seconds, a Backoff, or a function of the attempt.")
         if self.initializer is not None and not callable(self.initializer):
             raise OptionError(f"initializer={self.initializer!r} cannot be called; give a function.")
-        if self.initargs and self.initializer is None:
-            raise OptionError(f"initargs={self.initargs!r} are for an initializer, and none is given: initializer=f.")
         if not isinstance(self.initargs, tuple):
             raise OptionError(f"initargs={self.initargs!r} is not a tuple; for one argument write initargs=(x,).")
+        if self.initargs and self.initializer is None:
+            raise OptionError(f"initargs={self.initargs!r} are for an initializer, and none is given: initializer=f.")
 
 
 def _is_retry_on(value: object) -> bool:

@@ -63,7 +63,7 @@ class ProcessPoolExecutor(Executor):
                 raise TypeError("max_tasks_per_child must be an integer")
             if max_tasks_per_child <= 0:
                 raise ValueError("max_tasks_per_child must be >= 1")
-        given = {"initializer": _callable(initializer), "initargs": tuple(initargs), **options}
+        given = {**_initial(initializer, initargs), **options}
         super().__init__("processes", _positive(max_workers), tasks_per_worker=max_tasks_per_child, **given)
 
     def terminate_workers(self) -> None:
@@ -88,7 +88,7 @@ class ThreadPoolExecutor(Executor):
         **options: Any,
     ) -> None:
         workers = min(32, machine.cpu_count() + 4) if max_workers is None else _positive(max_workers)
-        given = {"initializer": _callable(initializer), "initargs": tuple(initargs), **options}
+        given = {**_initial(initializer, initargs), **options}
         super().__init__("threads", workers, **given)
         self._thread_names = thread_name_prefix
 
@@ -99,7 +99,10 @@ def _positive(max_workers: int | None) -> int | None:
     return max_workers
 
 
-def _callable(initializer: Callable[..., object] | None) -> Callable[..., object] | None:
-    if initializer is not None and not callable(initializer):
+def _initial(initializer: Callable[..., object] | None, initargs: tuple[Any, ...]) -> dict[str, Any]:
+    """The options of these arguments; those of no initializer are nobody's, as in the standard library."""
+    if initializer is None:
+        return {}
+    if not callable(initializer):
         raise TypeError("initializer must be a callable")
-    return initializer
+    return {"initializer": initializer, "initargs": tuple(initargs)}

@@ -71,7 +71,7 @@ class Pool:
             "backend": backend,
             "max_workers": self._processes,
             "initializer": initializer,
-            "initargs": tuple(initargs),
+            "initargs": () if initializer is None else tuple(initargs),  # nobody's, as in the standard library
             "tasks_per_worker": maxtasksperchild,
             **options,
         }
