@@ -12,6 +12,7 @@ from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
 CHANGING = {"append", "extend", "insert", "add", "update", "remove", "discard", "pop", "popitem", "clear", "setdefault"}
@@ -36,7 +37,7 @@ _GIVING, _GIVING_CONSTANT, _COMMON = (
     opmap.get(name) for name in ("RETURN_VALUE", "RETURN_CONST", "LOAD_COMMON_CONSTANT")
 )
 _CONSTANT = (opmap["LOAD_CONST"], _GIVING_CONSTANT, _COMMON)
-_ADDING = opmap["BINARY_OP"]
+_ADDING, _EXTENDED = opmap["BINARY_OP"], opmap["EXTENDED_ARG"]
 _IN_PLACE = range(13, 26)
 """Arguments of that instruction from `+=` to `^=`."""
 _CONSTANTS = (int, float, complex, str, bytes, bool, type(None), BuiltinFunctionType)
@@ -69,17 +70,25 @@ def may_change_its_item(code: CodeType) -> bool:
         return True
     ops = code.co_code[::2]
     stores = not _STORES.isdisjoint(ops)
-    return stores or (_ADDING in ops and any(op == _ADDING and arg in _IN_PLACE for op, arg in _steps(code)))
+    return stores or (_ADDING in ops and any(op == _ADDING and arg in _IN_PLACE for op, arg in instructions(code)))
 
 
-def _steps(code: CodeType) -> list[tuple[int, int]]:
-    return list(zip(code.co_code[::2], code.co_code[1::2], strict=True))
+def instructions(code: CodeType) -> Iterator[tuple[int, int]]:
+    """Operations and arguments. Why not `dis`: to load it takes longer than all that is asked of them here."""
+    extended = 0
+    for op, arg in zip(code.co_code[::2], code.co_code[1::2], strict=True):
+        arg |= extended
+        if op == _EXTENDED:
+            extended = arg << 8
+        else:
+            extended = 0
+            yield op, arg
 
 
 def _gives_nothing(code: CodeType) -> bool:
     """Whether it gives nothing but None, as far as that is seen at once."""
     before = (0, 0)
-    for op, arg in _steps(code):
+    for op, arg in instructions(code):
         source = before if op == _GIVING else (op, arg) if op == _GIVING_CONSTANT else None
         if source is not None and not _is_none(code, *source):
             return False
@@ -108,3 +117,14 @@ def is_the_users(file: str) -> bool:
     if "site-packages" in file or "dist-packages" in file or file.startswith("<frozen"):
         return False
     return not file.startswith(_LIBRARIES)
+
+
+def is_users_module(value: Any) -> bool:
+    """Whether it is a module of the user's own."""
+    return issubclass(type(value), ModuleType) and is_the_users(names_of(value).get("__file__") or "<frozen>")
+
+
+def names_of(module: Any) -> dict[str, Any]:
+    """What stands in a module. Why not `vars`: a module that loads itself lazily would."""
+    names: dict[str, Any] = object.__getattribute__(module, "__dict__")
+    return names

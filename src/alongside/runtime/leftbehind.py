@@ -15,10 +15,10 @@ from collections import deque
 from collections.abc import Iterator
 from functools import lru_cache, partial
 from opcode import opmap
-from types import CellType, CodeType, FunctionType, MethodType, ModuleType
+from types import CellType, CodeType, FunctionType, MethodType
 
 from alongside.exceptions import short
-from alongside.runtime.harmless import is_the_users
+from alongside.runtime.harmless import instructions, is_the_users, is_users_module, names_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _NOTHING: Any = object()
 _UNKNOWN: Any = object()
 _PLAIN = (int, float, complex, str, bytes, bool, type(None))
 _MAIN = ("__main__", "__mp_main__", None)
-_EXTENDED, _CONST, _SMALL = opmap["EXTENDED_ARG"], opmap["LOAD_CONST"], opmap.get("LOAD_SMALL_INT")
+_CONST, _SMALL = opmap["LOAD_CONST"], opmap.get("LOAD_SMALL_INT")
 _STORE, _STORE_GLOBAL, _STORE_ATTR = opmap["STORE_NAME"], opmap["STORE_GLOBAL"], opmap["STORE_ATTR"]
 _LOAD = opmap["LOAD_NAME"]
 _HIDING = {"globals", "vars", "exec", "setattr", "__getattr__"}
@@ -63,8 +63,8 @@ def _found(fn: Any) -> str:
         own |= {(str(home), name) for name in _stored(code, _STORE_GLOBAL)}  # `changes lost` is about those
         for name in code.co_names:
             value = around.get(name)
-            if _is_the_users(value):
-                there = _names_of(value)
+            if is_users_module(value):
+                there = names_of(value)
                 reads |= {(there["__name__"], part): None for part in code.co_names if part in there}
             elif home not in _MAIN and name in around:
                 reads[str(home), name] = None
@@ -94,7 +94,7 @@ def _functions(fn: Any) -> Iterator[tuple[CodeType, dict[str, Any]]]:
 def _named_in(code: CodeType, around: dict[str, Any]) -> list[Any]:
     """What may be functions of the user's: globals, and what stands in modules of the user's."""
     values = [around.get(name) for name in code.co_names]
-    modules = [_names_of(value) for value in values if _is_the_users(value)]
+    modules = [names_of(value) for value in values if is_users_module(value)]
     return [*values, *(module.get(name) for module in modules for name in code.co_names)]
 
 
@@ -106,7 +106,7 @@ def _nested(code: CodeType) -> Iterator[CodeType]:
 
 
 def _otherwise(module: str, name: str) -> str:
-    here: Any = _names_of(sys.modules[module]).get(name, _UNKNOWN) if module in sys.modules else _UNKNOWN
+    here: Any = names_of(sys.modules[module]).get(name, _UNKNOWN) if module in sys.modules else _UNKNOWN
     if type(here) not in _PLAIN or here != here or name.startswith("__"):
         return ""
     values = _first_values(module, _stamp(module))
@@ -131,7 +131,7 @@ def _first_values(module: str, stamp: int) -> dict[str, Any] | None:
     values: dict[str, Any] = {}
     loaded: set[str] = set()
     before = _UNKNOWN
-    for op, arg in _instructions(code):
+    for op, arg in instructions(code):
         if op in (_STORE, _STORE_GLOBAL):
             name = code.co_names[arg]
             values[name] = before if name not in values and type(before) in _PLAIN else _UNKNOWN
@@ -159,18 +159,7 @@ def _stamp(module: str) -> int:
 
 
 def _users_modules() -> list[str]:
-    return [name for name, module in list(sys.modules.items()) if name not in _MAIN and _is_the_users(module)]
-
-
-def _is_the_users(module: Any) -> bool:
-    """Whether it is a module of the user's."""
-    return issubclass(type(module), ModuleType) and is_the_users(_names_of(module).get("__file__") or "<frozen>")
-
-
-def _names_of(module: Any) -> dict[str, Any]:
-    """Why not `vars`: a module that loads itself lazily would."""
-    names: dict[str, Any] = object.__getattribute__(module, "__dict__")
-    return names
+    return [name for name, module in list(sys.modules.items()) if name not in _MAIN and is_users_module(module)]
 
 
 def _code_of(module: str) -> CodeType | None:
@@ -184,16 +173,4 @@ def _code_of(module: str) -> CodeType | None:
 
 
 def _stored(code: CodeType, how: int) -> Iterator[str]:
-    return (code.co_names[arg] for op, arg in _instructions(code) if op == how)
-
-
-def _instructions(code: CodeType) -> Iterator[tuple[int, int]]:
-    """Operations and arguments. Why not `dis`: to load it takes longer than all of this."""
-    extended = 0
-    for op, arg in zip(code.co_code[::2], code.co_code[1::2], strict=True):
-        arg |= extended
-        if op == _EXTENDED:
-            extended = arg << 8
-        else:
-            extended = 0
-            yield op, arg
+    return (code.co_names[arg] for op, arg in instructions(code) if op == how)

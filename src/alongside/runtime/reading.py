@@ -31,7 +31,7 @@ from alongside.runtime.bytecode import (
     steps_of,
     stores,
 )
-from alongside.runtime.harmless import CHANGING, is_the_users
+from alongside.runtime.harmless import CHANGING, is_the_users, is_users_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -255,7 +255,7 @@ def attribute(value: Any, name: str) -> Any:
 
 def _is_a_librarys(value: Any) -> bool:
     """Whether it is a module that is not the user's: what it keeps, as `sys.path`, is each process's own."""
-    return isinstance(value, ModuleType) and not is_the_users(getattr(value, "__file__", None) or "<frozen>")
+    return isinstance(value, ModuleType) and not is_users_module(value)
 
 
 def kind_of(value: Any) -> str:
