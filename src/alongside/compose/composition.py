@@ -126,9 +126,14 @@ class Composition:
 
     def _taught(self, backend: Backend) -> list[Observer]:
         """Who measures what the start of workers costs, and the teacher, where what they report may teach something."""
-        options = self.options
-        seeded, initialized = options.seed is not None, options.initializer is not None
-        self.teacher = Teacher(self.job.fn, seeded, self._beside, self.job.star, not self._auto, initialized)
+        self.teacher = Teacher(
+            self.job.fn,
+            seeded=self.options.seed is not None,
+            beside=self._beside,
+            star=self.job.star,
+            asked=not self._auto,
+            initialized=self.options.initializer is not None,
+        )
         observers: list[Observer] = []
         if self._manner.endless:
             return observers

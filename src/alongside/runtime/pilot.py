@@ -20,7 +20,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-
 PATIENCE = 0.003
 """Seconds of work before anything but the loop is thought of."""
 

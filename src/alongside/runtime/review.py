@@ -33,7 +33,6 @@ FEW = 2
 CLEARLY, AT_LEAST = 0.7, 0.05
 """Another move is worth it if the rest takes less than this share of what it takes here, and so many seconds less."""
 
-
 HOMEWARD = 0.85
 """The same of threads that take turns with the GIL, which can gain nothing over a loop."""
 

@@ -35,17 +35,15 @@ def begin(fn: Any, values: tuple[Any, ...] = ()) -> None:
         prepare(fn, 0, values)
     elif possible():
         with _lock:
-            made = None if _helper else Helper()
-            if _helper is None:
-                _helper = made
-            elif made is not None:  # a signal handler has begun another meanwhile
-                made.abort()
-            helper = _helper
-            if helper is not None:
-                from alongside.workers.preloads import modules_of  # here, where it is starting already
+            helper = _helper or Helper()
+            if _helper not in (None, helper):  # a signal handler has begun another meanwhile
+                helper.abort()
+                helper = _helper
+            _helper = helper
+            from alongside.workers.preloads import modules_of  # here, where it is starting already
 
-                for frame in helper.news(modules_of(fn, values)):
-                    helper.channel.send(frame)
+            for frame in helper.news(modules_of(fn, values)):
+                helper.channel.send(frame)
 
 
 def taken() -> Helper | None:

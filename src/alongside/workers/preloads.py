@@ -14,7 +14,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-
 _NOT_THERE = ("__main__", "__mp_main__", "", "builtins")
 
 
