@@ -210,7 +210,7 @@ class Pilot(AnyPilot):
             self._got_ready()
 
     def _weighed(self, facts: Facts) -> Facts:
-        if self._weight is None and self._sample is not None and facts.gil_held is not False:
+        if self._weight is None and self._sample is not None:
             before = self._tally()
             facts = self.weigh(facts)
             self._leave_out(before)

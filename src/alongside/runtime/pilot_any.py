@@ -122,7 +122,7 @@ class AnyPilot:
         return facts._replace(**self._weights())
 
     def _weighed(self, facts: Facts) -> Facts:
-        """The facts for a choice."""
+        """The facts for a choice of what is sent."""
         return self.weigh(facts)
 
     def _weights(self) -> dict[str, Any]:
@@ -167,11 +167,17 @@ class AnyPilot:
         return True
 
     def _chosen(self, facts: Facts, there: bool = False) -> Plan:
-        """The plan by these facts, which is noted; `there`: as if all workers had been started already."""
+        """The plan by these facts, which is noted; `there`: as if all workers had been started already.
+
+        Weighed is what a plan would have sent: a weight only speaks against sending, and to take it loads what pickles,
+        10 ms more where the function is the script's own and travels by value.
+        """
         self.awaited = []
-        self.weighed = self._weighed(facts)
         self._candidates = self._look_up(there)
-        self.plan = choose(self.weighed, self._candidates, self._wishes)
+        self.weighed, self.plan = facts, choose(facts, self._candidates, self._wishes)
+        if self._candidates[self.plan.backend].needs_pickling:
+            self.weighed = self._weighed(facts)
+            self.plan = choose(self.weighed, self._candidates, self._wishes)
         return self.plan
 
 
