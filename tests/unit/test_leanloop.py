@@ -7,6 +7,7 @@ import gc
 import time
 import weakref
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -34,9 +35,10 @@ def run_in(loop: asyncio.AbstractEventLoop, main: Callable[[], Any]) -> Any:
 class StoppedClock:
     """A loop's time, which goes on only when it is told to."""
 
-    def __init__(self, loop: LeanLoop) -> None:
+    def __init__(self, loop: LeanLoop, patch: pytest.MonkeyPatch) -> None:
         self.now = 100.0
         loop.time = lambda: self.now  # type: ignore[method-assign]
+        patch.setattr(leanloop, "monotonic", loop.time)
 
 
 def test_runs_have_it_where_nobody_chose_another() -> None:
@@ -76,9 +78,9 @@ def test_a_loop_stays_as_it_is_where_asyncio_has_other_parts(monkeypatch: pytest
     st.sampled_from([0.0, 0.0015, 0.004, 0.02]),
 )
 def test_what_is_due_is_called_in_the_order_of_its_times(timers: list[tuple[str, float, bool]], passes: float) -> None:
-    loop = made()
-    clock, called = StoppedClock(loop), list[tuple[float, int]]()
-    try:
+    loop, called = made(), list[tuple[float, int]]()
+    with pytest.MonkeyPatch.context() as patch, closing(loop):
+        clock = StoppedClock(loop, patch)
         kept = []
         for number, (how, delay, cancelled) in enumerate(timers):
             when = clock.now + delay
@@ -102,8 +104,6 @@ def test_what_is_due_is_called_in_the_order_of_its_times(timers: list[tuple[str,
         ]
         assert [when for when, _ in called] == sorted(when for when, _ in wanted)
         assert sorted(called) == sorted(wanted)
-    finally:
-        loop.close()
 
 
 def test_timers_of_one_delay_keep_their_order() -> None:
@@ -248,6 +248,7 @@ def test_an_error_goes_to_the_handler_and_the_others_go_on() -> None:
 
 def test_debug_mode_is_asyncios_own() -> None:
     loop = made()
+    loop.call_later(1, print)
     loop.set_debug(True)
     try:
         assert type(loop.call_later(1, print)) is asyncio.TimerHandle

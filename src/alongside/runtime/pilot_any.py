@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from alongside.core.choose import Candidates, Facts, Plan, Wishes, choose
-from alongside.runtime.leftbehind import left_behind
-from alongside.runtime.probe import Weight
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from alongside.core.model import Delivery
+    from alongside.runtime.probe import Weight
 
 MEANWHILE = "until the workers are there, it goes on where it is."
 """The reason why a run is not where the plan would have it."""
@@ -115,6 +114,9 @@ class AnyPilot:
     def weigh(self, facts: Facts) -> Facts:
         """The facts with what a task weighs, if there is one to weigh."""
         if self._weight is None and self._sample is not None:
+            from alongside.runtime.leftbehind import left_behind
+            from alongside.runtime.probe import Weight
+
             self._weight = Weight()
             self._weight.measure(self._fn, *self._sample)
             if not (self._weight.problem or self.initialized):
@@ -161,6 +163,8 @@ class AnyPilot:
         try:
             self._prepare(self._sample or ())
         except Exception as error:
+            from alongside.runtime.probe import Weight
+
             self._weight = self._weight or Weight()
             self._weight.problem = f"their workers could not be started ({type(error).__name__}: {error})"
             return False

@@ -61,7 +61,6 @@ class CoroutinePilot(AnyPilot):
         self._start = self._mark = Mark(0.0, 0.0, 0.0, 0.0, 0, 0, 0.0)
         """When the run began, and when it was last looked at."""
         self._next_look = FIRST_LOOK
-        self._prepared = False
 
     def consider(self) -> Plan | None:
         """The plan to move to, when it is time and the facts say so."""
@@ -80,9 +79,6 @@ class CoroutinePilot(AnyPilot):
         if facts.left * facts.kept < WORTH or facts.cpus < 2:
             self._stay(facts, at_once=at_once)
             return None
-        if not self._prepared:
-            self._prepared = True
-            self._got_ready()
         plan = self._chosen(facts)
         return None if self._candidates[plan.backend].in_event_loop else self.unless_awaited(plan)
 

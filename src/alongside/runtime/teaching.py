@@ -22,7 +22,6 @@ from alongside.exceptions import AlongsideWarning
 from alongside.light import NamedTuple
 from alongside.runtime.callables import name_of
 from alongside.runtime.harmless import is_harmless, is_the_users, may_change_its_item
-from alongside.runtime.leftbehind import left_behind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -177,8 +176,8 @@ class Teacher:
         if self._silent or able.in_caller or able.in_event_loop or (workers == 1 and able.shares_memory):
             return
         self._items.lossy = not able.shares_memory
-        if not able.shares_memory and not self._initialized and (reads := left_behind(self._fn)):
-            self._say(teaching.left_behind(self._name, reads))
+        if not able.shares_memory and not self._initialized:
+            self._say_what_is_left_behind()
         if is_harmless(self._fn):
             return
         from alongside.runtime.reading import read
@@ -189,6 +188,12 @@ class Teacher:
             self._say(teaching.changes_lost(self._name, found.changes))
         for draw in found.draws:
             self._about_seeds(draw, processes=not able.shares_memory)
+
+    def _say_what_is_left_behind(self) -> None:
+        from alongside.runtime.leftbehind import left_behind
+
+        if reads := left_behind(self._fn):
+            self._say(teaching.left_behind(self._name, reads))
 
     def arrive(self) -> None:
         """In the caller's thread at last: say what there is to say of where tasks have begun to run meanwhile."""

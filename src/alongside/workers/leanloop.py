@@ -21,10 +21,11 @@ from contextvars import copy_context
 from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
+from time import monotonic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextvars import Context
     from typing import Any, TypeVarTuple
 
@@ -37,43 +38,43 @@ MANY, PART = 100, 0.5
 """Cancelled timers that may wait, and their share of all that wait, before they are thrown out: asyncio's figures."""
 
 
+_new = object.__new__
+
+
 class _Callback(asyncio.Handle):
-    """As asyncio's, made in one step."""
+    """As asyncio's. Whoever makes it sets its parts, one by one: a constructor would take as long again."""
 
     __slots__ = ()
 
-    def __init__(
-        self, callback: Callable[..., Any], args: tuple[Any, ...], loop: LeanLoop, context: Context | None
-    ) -> None:
-        self._callback, self._args, self._loop = callback, args, loop
-        self._context = copy_context() if context is None else context
-        self._cancelled = False
-        self._repr = self._source_traceback = None
+    if TYPE_CHECKING:
+        _loop: LeanLoop
+        _callback: Callable[..., object] | None
+        _args: Sequence[Any]
+        _context: Context
+        _repr: str | None
+        _source_traceback: None
 
 
 class _Timer(asyncio.TimerHandle):
-    """As asyncio's, made in one step. `_scheduled`: it waits."""
+    """The same with a time. `_scheduled`: it waits."""
 
     __slots__ = ()
 
-    def __init__(
-        self,
-        when: float,
-        callback: Callable[..., Any],
-        args: tuple[Any, ...],
-        loop: LeanLoop,
-        context: Context | None,
-    ) -> None:
-        self._when, self._callback, self._args, self._loop = when, callback, args, loop
-        self._context = copy_context() if context is None else context
-        self._cancelled, self._scheduled = False, True
-        self._repr = self._source_traceback = None
+    if TYPE_CHECKING:
+        _loop: LeanLoop
+        _callback: Callable[..., object] | None
+        _args: Sequence[Any]
+        _context: Context
+        _repr: str | None
+        _source_traceback: None
+        _when: float
+        _scheduled: bool
 
     def cancel(self) -> None:
         """As ever."""
         if not self._cancelled:
             self._cancelled = True
-            self._callback = self._args = None  # type: ignore[assignment]  # as asyncio's own does
+            self._callback, self._args = None, ()
             if self._scheduled:
                 self._loop.lost_one()
 
@@ -81,6 +82,7 @@ class _Timer(asyncio.TimerHandle):
 class LeanLoop(asyncio.SelectorEventLoop):
     """As `asyncio.SelectorEventLoop`. Made of one by `lean`."""
 
+    _closed: bool
     _debug: bool
     _clock_resolution: float
     _ready: deque[asyncio.Handle]
@@ -102,8 +104,13 @@ class LeanLoop(asyncio.SelectorEventLoop):
     ) -> asyncio.Handle:
         if self._debug:
             return super().call_soon(callback, *args, context=context)
-        self._check_closed()
-        handle = _Callback(callback, args, self, context)
+        if self._closed:
+            self._check_closed()
+        handle: _Callback = _new(_Callback)
+        handle._loop, handle._callback, handle._args = self, callback, args
+        handle._context = copy_context() if context is None else context
+        handle._cancelled = False
+        handle._repr = handle._source_traceback = None
         self._ready.append(handle)
         return handle
 
@@ -111,13 +118,14 @@ class LeanLoop(asyncio.SelectorEventLoop):
         self, delay: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         line = self._lines.get(delay)
-        when = self.time() + delay
-        if line is None:
+        when = monotonic() + delay
+        if line is None or self._debug:
             if self._debug or not (delay > 0 and self._has_room()):
                 return self.call_at(when, callback, *args, context=context)
             line = self._lines[delay] = deque()
-        self._check_closed()
-        timer = _Timer(when, callback, args, self, context)
+        if self._closed:
+            self._check_closed()
+        timer = self._timer(when, callback, args, context)
         line.append(timer)
         if when < self._alarm_at:
             self._set_alarm(when)
@@ -128,8 +136,9 @@ class LeanLoop(asyncio.SelectorEventLoop):
     ) -> asyncio.TimerHandle:
         if self._debug:
             return super().call_at(when, callback, *args, context=context)
-        self._check_closed()
-        timer = _Timer(when, callback, args, self, context)
+        if self._closed:
+            self._check_closed()
+        timer = self._timer(when, callback, args, context)
         heappush(self._heap, (when, self._number(), timer))
         if when < self._alarm_at:
             self._set_alarm(when)
@@ -154,6 +163,16 @@ class LeanLoop(asyncio.SelectorEventLoop):
             self._lines = {delay: line for delay, line in self._lines.items() if line}
         return len(self._lines) < LINES
 
+    def _timer(
+        self, when: float, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None
+    ) -> _Timer:
+        timer: _Timer = _new(_Timer)
+        timer._loop, timer._callback, timer._args, timer._when = self, callback, args, when
+        timer._context = copy_context() if context is None else context
+        timer._cancelled, timer._scheduled = False, True
+        timer._repr = timer._source_traceback = None
+        return timer
+
     def _set_alarm(self, when: float) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
@@ -163,7 +182,7 @@ class LeanLoop(asyncio.SelectorEventLoop):
         """Call what is due, in the place of the alarm, which is where asyncio would. Where one of them ends the loop
         (`SystemExit`), the others are called when it goes on."""
         self._alarm, self._alarm_at = None, inf
-        due, first = self._taken(self.time() + self._clock_resolution)
+        due, first = self._taken(monotonic() + self._clock_resolution)
         if first < inf:
             self._set_alarm(first)
         for timer in due:
@@ -222,7 +241,7 @@ def lean(loop: asyncio.AbstractEventLoop) -> asyncio.AbstractEventLoop:
 def fits(loop: asyncio.AbstractEventLoop) -> bool:
     """Whether asyncio's handles and this loop have the parts by which they are known here."""
     handle = {"_callback", "_args", "_cancelled", "_loop", "_source_traceback", "_repr", "__weakref__", "_context"}
-    parts = "_debug", "_clock_resolution", "_ready", "_check_closed"
+    parts = "_closed", "_check_closed", "_clock_resolution", "_debug", "_ready"
     return (
         set(asyncio.Handle.__slots__) == handle
         and set(asyncio.TimerHandle.__slots__) == {"_scheduled", "_when"}
