@@ -205,6 +205,11 @@ class _Beyond:
 
         return look.at_once(opening)
 
+    def imports(self, fn: Callable[..., Any], values: tuple[Any, ...]) -> float:
+        from alongside.workers.preloads import modules_of, seconds_to_import
+
+        return seconds_to_import(modules_of(fn, values))
+
     def begin(self, fn: Callable[..., Any], values: tuple[Any, ...]) -> None:
         from alongside.runtime.interrupts import shielded
         from alongside.workers import ahead

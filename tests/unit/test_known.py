@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
+import subprocess
+import sys
 import time
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import hypothesis
 import pytest
 
 import alongside
@@ -26,6 +29,7 @@ from alongside.runtime.ledger import Ledger
 from alongside.runtime.opening import Opening
 from alongside.runtime.pilot import KNOWN, STRAIGHT, Pilot
 from alongside.runtime.pilot_async import CoroutinePilot
+from alongside.workers.preloads import EACH, seconds_to_import
 
 BEFORE = Facts(tasks_seen=3, wall=0.006, cpu=0.001, gil_held=None, item_bytes=20, cpus=2)
 COMPUTES = Facts(tasks_seen=100, wall=0.010, cpu=0.010, process_cpu=0.010, gil_held=True, cpus=2)
@@ -267,12 +271,73 @@ def test_once_they_are_there_and_not_worth_it_after_all_it_is_not_asked_again_af
     assert not pilot.awaited
 
 
-def dear(there: bool = False) -> dict[str, Capabilities]:
+WAITS = COMPUTES._replace(cpu=0.0001, process_cpu=0.0001, gil_held=None)
+
+
+def test_what_goes_to_threads_is_not_weighed() -> None:
+    pilot = pilot_of(500)
+    plan = pilot.at_once(WAITS, lambda: [1])
+    assert plan is not None
+    assert plan.backend == "threads"
+    assert pilot._weight is None
+    assert pilot.at_once(COMPUTES, lambda: [1]) is not None
+    assert pilot._weight is not None
+
+
+@pytest.mark.parametrize(("seconds", "backend"), [(0.0, "processes"), (60.0, "serial")])
+def test_what_workers_import_counts_where_they_are_not_there(
+    seconds: float, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alongside.workers.preloads.seconds_to_import", lambda names: seconds)
+    monkeypatch.setattr("alongside.runtime.calibration.ready", lambda backend: 0)
+    pilot = Pilot(compose.candidates, Wishes(), Facts(cpus=2), abs, 500)
+    assert pilot._chosen(COMPUTES._replace(tasks_left=500)).backend == backend
+    assert pilot._chosen(COMPUTES._replace(tasks_left=500), there=True).backend == "processes"
+    pilot.again = True
+    assert pilot._chosen(COMPUTES._replace(tasks_left=500)).backend == "processes"
+
+
+def test_packages_take_longer_to_import_the_more_modules_they_have() -> None:
+    assert seconds_to_import(("json", "asyncio", "alongside.api")) == 0.0
+    assert seconds_to_import(()) == 0.0
+    assert seconds_to_import(("no such module",)) == 0.0
+    assert seconds_to_import(("hypothesis",)) > 0.01
+    its_own = EACH * sum(name.partition(".")[0] == "hypothesis" for name in sys.modules)
+    module = ModuleType("of_a_user")
+    vars(module).update(there=hypothesis, strange=object(), cls=type("Own", (), {"__module__": 3}))
+    sys.modules["of_a_user"] = module
+    try:
+        assert seconds_to_import(("of_a_user",)) == pytest.approx(EACH + its_own)
+        vars(module).update(there=None, some=hypothesis.given)
+        assert seconds_to_import(("of_a_user",)) == pytest.approx(EACH + its_own)
+    finally:
+        del sys.modules["of_a_user"]
+
+
+def test_a_function_that_waits_loads_nothing_that_pickles() -> None:
+    told = subprocess.run([sys.executable, "-c", WAITING], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["100", "True", "[]"]
+
+
+WAITING = """
+import sys, time
+import alongside
+
+def nap(x):
+    time.sleep(0.005)
+    return x
+
+print(len(alongside.map(nap, range(100))), "alongside.backends.threads" in sys.modules,
+      [name for name in ("cloudpickle", "alongside.transport.pickling") if name in sys.modules])
+"""
+
+
+def dear(there: bool = False, imports: float = 0.0) -> dict[str, Capabilities]:
     """The backends, with processes that take a second to start."""
     seconds = 0.0002 if there else 1.0
     return {
         name: caps._replace(start_seconds=seconds) if caps.needs_pickling else caps
-        for name, caps in candidates(there).items()
+        for name, caps in candidates(there, imports).items()
     }
 
 

@@ -88,6 +88,7 @@ class Beyond:
     def __init__(self, pilot: Any = None, engage: Any = None) -> None:
         self._pilot, self._engage = pilot, engage
         self.asked: list[Any] = []
+        self.to_import = 0.0
 
     def pilot(self, opening: Opening) -> Any:
         return self._pilot
@@ -100,6 +101,9 @@ class Beyond:
 
     def learn(self, opening: Opening) -> None:
         """Nothing is kept."""
+
+    def imports(self, fn: Any, values: Any) -> float:
+        return self.to_import
 
     def __getattr__(self, name: str) -> Any:
         return lambda *given: self.asked.append((name, *given))
@@ -324,6 +328,18 @@ def test_workers_are_begun_unless_the_gil_was_heard_to_be_let_go(held: bool | No
     assert beyond.asked == [("begin", abs, ())] * begun
 
 
+@pytest.mark.parametrize(("imports", "begun"), [(0.0, 1), (1.0, 1), (30.0, 0)])
+def test_workers_are_not_begun_on_a_guess_where_they_would_import_for_too_long(imports: float, begun: int) -> None:
+    beyond = Beyond(Told(plan=None))
+    beyond.to_import = imports
+    opening = Opening(abs, (range(100),), beyond)
+    opening.watch.done, opening.watch.wall, opening.watch.cpu = 10, 1.0, 1.0
+    opening.watcher = Heard(True)  # type: ignore[assignment]
+    assert opening._move() is None
+    opening.close()
+    assert beyond.asked == [("begin", abs, ())] * begun
+
+
 # ------------------------------------------------------------------------------------------------------- the GIL
 
 
@@ -332,8 +348,8 @@ def test_what_was_begun_on_a_guess_ends_where_the_items_cannot_be_sent(item: obj
     beyond = Beyond()
     opening = Opening(time.sleep, ([0],), beyond)
     opening.watch.sample = item, 2
-    opening._guess()
-    opening._guess()
+    opening._guess(1.0)
+    opening._guess(1.0)
     assert beyond.asked == [("begin", time.sleep, (item, 2)), ("let_go",)][: 1 + (item != 1)]
 
 

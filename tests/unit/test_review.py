@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from alongside.compose import candidates
+from alongside.compose.composition import Composition
 from alongside.core import events as ev
 from alongside.core.choose import Facts, Plan, Wishes, choose
-from alongside.core.model import Fault, Part
-from alongside.runtime.review import FIRST_LOOK, Review
+from alongside.core.model import Fault, Job, Part
+from alongside.runtime import watcher
+from alongside.runtime.review import FIRST_LOOK, SOON, Review
 
 HERE = candidates()
 COMPUTING = Facts(tasks_seen=5, wall=0.010, cpu=0.010, process_cpu=0.010, gil_held=True, cpus=4)
@@ -73,6 +77,36 @@ def test_threads_that_turn_out_to_take_turns_come_home_to_what_the_loop_took() -
     better = going.on(80, 1.0, 0.05, 1.1)  # 14 ms of CPU and 12.5 ms of time each, where the loop took 10
     assert better is not None
     assert better.backend == "serial"
+    assert going.review.turns
+    assert going.review.facts.gil_held
+
+
+def test_threads_that_compute_are_looked_at_soon_and_others_later() -> None:
+    brief = COMPUTING._replace(wall=0.003, cpu=0.003, process_cpu=0.003)
+    going = Going(brief._replace(gil_held=False, pickle_seconds=1.0, item_bytes=1))
+    assert going.on(8, SOON + 0.001, 0.015, SOON) is not None
+    for facts in (COMPUTING, WAITING):
+        going = Going(facts._replace(pickle_seconds=1.0) if facts is WAITING else facts)
+        going.review.better = lambda *_: pytest.fail("looked at too soon")  # type: ignore[method-assign]
+        assert going.on(70, FIRST_LOOK - 0.001, 0.3, 0.01) is None
+
+
+def test_a_function_whose_threads_took_turns_is_not_listened_to_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watcher, "_took_turns", {})
+    going, moved = Composition.__new__(Composition), list[Plan]()
+    home = Plan("serial")
+    going.job = Job(sorted)
+    going.plan = Plan("threads")
+    going.driver = SimpleNamespace(backend=None)  # type: ignore[assignment]
+    going._move = moved.append  # type: ignore[method-assign, assignment]
+    for turns, held in [(False, None), (True, True)]:
+        going.review = SimpleNamespace(turns=turns, consider=lambda *_: home)  # type: ignore[assignment]
+        going._look_again()
+        beside = watcher.Watcher(fn=sorted)
+        beside.stop()
+        assert beside.held is held
+        assert not beside.samples
+    assert moved == [home, home]
 
 
 def test_tasks_that_have_become_longer_are_not_taken_to_be_what_they_were_in_the_loop() -> None:

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from alongside.core.options import Options
 
 
-def candidates(there: bool = False) -> Mapping[str, Capabilities]:
+def candidates(there: bool = False, imports: float = 0.0) -> Mapping[str, Capabilities]:
     """Every backend that is here, with what it declares, and what it costs here where that has been measured; `there`:
-    as if its workers had been started already."""
-    every = {name: _here(name, there) for name in backends.names()}
+    as if its workers had been started already. `imports`: seconds that those take to import, which are not."""
+    every = {name: _here(name, there, imports) for name in backends.names()}
     return {name: able for name, able in every.items() if not able.needs_pickling} if would_begin_again() else every
 
 
@@ -66,11 +66,13 @@ def would_begin_again() -> bool:
     return "ALONGSIDE_WORKER" in os.environ and within_an_import()
 
 
-def _here(name: str, there: bool) -> Capabilities:
+def _here(name: str, there: bool, imports: float) -> Capabilities:
     declared = backends.capabilities(name)
     if not declared.needs_pickling:
         return declared
-    return calibration.here(name, declared, there or calibration.ready(backends.alive(name)))
+    ready = there or calibration.ready(backends.alive(name))
+    able = calibration.here(name, declared, ready)
+    return able if ready else able._replace(start_seconds=able.start_seconds + imports)
 
 
 def wishes_of(options: Options) -> Wishes:

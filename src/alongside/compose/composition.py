@@ -37,6 +37,7 @@ from alongside.runtime.pilot import Pilot, pilot_of_coroutines
 from alongside.runtime.review import Review, cpu_clock
 from alongside.runtime.source import Source
 from alongside.runtime.teaching import Teacher
+from alongside.runtime.watcher import took_turns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -186,6 +187,8 @@ class Composition:
         if self.review is not None:
             plan = self.review.consider(self.plan, cpu_clock(self.driver.backend))
             if plan is not None:
+                if self.review.turns:
+                    took_turns(self.job.fn)
                 self._move(plan)
 
     def _move(self, plan: Plan) -> None:
@@ -271,6 +274,7 @@ class Composition:
         kind = pilot_of_coroutines() if facts.coroutine else Pilot
         pilot: Any = kind(candidates, wishes, facts, self.job.fn, source.total, self._get_ahead, coming)
         pilot.initialized = options.initializer is not None
+        pilot.again = recall(self.job.fn) is not None
         if facts.coroutine:
             pilot.under_way = self._under_way
         if isinstance(source, Source) and not wishes.timeout:

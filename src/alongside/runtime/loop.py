@@ -40,6 +40,10 @@ FEW, FAR = 8, 10
 AHEAD = 0.1
 """Seconds that must be left for worker processes to be got ready before it is certain that they are wanted."""
 
+WORTH_IMPORTING = 4.0
+"""Seconds that must be left for each second that workers would import, for them to be begun on a guess: what is
+imported beside a loop takes from it what both want, the core that two CPUs may share, and memory."""
+
 
 class Spent:
     """Tasks, and the seconds they took: of the clock, of their thread, of all threads of the process."""

@@ -12,7 +12,7 @@ from sys import _getframe, modules
 from time import perf_counter
 
 from alongside.runtime.callables import may_take_long
-from alongside.runtime.loop import AHEAD, PATIENCE, Stopwatch
+from alongside.runtime.loop import AHEAD, PATIENCE, WORTH_IMPORTING, Stopwatch
 from alongside.runtime.source import Source
 
 TYPE_CHECKING = False  # the real one costs the import of `typing`, which is longer than most short jobs
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
         def at_once(self, opening: Opening) -> Plan | None:
             """A plan to begin with, before anything has run."""
+
+        def imports(self, fn: Callable[..., Any], values: tuple[Any, ...]) -> float:
+            """Seconds that workers would take to import what the function, and such values, need; roughly."""
 
         def begin(self, fn: Callable[..., Any], values: tuple[Any, ...]) -> None:
             """Begin, on a guess, what takes longest of making workers ready. `values`: such as they will be sent."""
@@ -102,6 +105,7 @@ class Opening:
         self._beyond = beyond
         self._begins = True
         self._prepared = self._begun = False
+        self._imports: float | None = None
         self.guesses = True
         """Whether workers are begun to be made ready before a look has found that they are wanted."""
         self.usual = 0.0
@@ -189,7 +193,7 @@ class Opening:
 
     def _move(self) -> Any:
         if self.watch.computes_long():
-            self._guess()
+            self._guess(self.watch.left())
         if not self._is_time() or not self._heard_enough():
             return None
         plan = self._look(self.watch.cpu < 0.2 * self.watch.wall)
@@ -237,10 +241,13 @@ class Opening:
         waits = self.watch.cpu < 0.2 * self.watch.wall
         return waits or self.watcher is None or self.watcher.ended or self.watcher.held is not None
 
-    def _guess(self) -> None:
+    def _guess(self, left: float) -> None:
         """Workers will probably be wanted; not where the tasks were heard to let the GIL go, now or in an earlier run:
-        then threads will do. Nor where the items cannot be sent to them."""
+        then threads will do. Nor where the items cannot be sent to them, or importing takes too much of what is `left`.
+        """
         if not self.guesses or self._begun or (self.watcher is not None and self.watcher.held is False):
+            return
+        if left < WORTH_IMPORTING * self._to_import():
             return
         self._begun = True
         try:
@@ -251,6 +258,11 @@ class Opening:
 
         if self.watch.sample is not None and cannot_be_sent(*self.watch.sample):
             self._beyond.let_go()
+
+    def _to_import(self) -> float:
+        if self._imports is None:
+            self._imports = self._beyond.imports(self.fn, self.watch.sample or ())
+        return self._imports
 
     def get_ahead(self, values: tuple[Any, ...]) -> None:
         """Have workers made ready beside the loop; the second time it does nothing."""
@@ -290,7 +302,7 @@ class Opening:
         if stuck < min(self.usual * others, AHEAD) or self._is_usual(stuck):
             return False
         if self.watcher.held or (self._computes(stuck) and 2 * stuck * others > AHEAD):
-            self._guess()
+            self._guess(stuck * others)
         if self.watch.noted[0] != self.watch.since:
             self.watch.note(self.watcher.computed())
             return False

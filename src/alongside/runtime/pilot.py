@@ -12,7 +12,7 @@ from alongside.clocks import run_delay
 from alongside.core.choose import Facts, Plan, choose
 from alongside.core.known import Phase, is_special
 from alongside.light import NamedTuple
-from alongside.runtime.loop import AHEAD
+from alongside.runtime.loop import AHEAD, WORTH_IMPORTING
 from alongside.runtime.pilot_any import AnyPilot
 from alongside.runtime.watcher import Watcher
 
@@ -205,7 +205,10 @@ class Pilot(AnyPilot):
         return self._watcher.held is not None or self._watcher.ended
 
     def _get_ahead(self, facts: Facts) -> None:
-        if not self._prepared and facts.left * facts.wall > AHEAD and facts.cpus > 1:
+        left = facts.left * facts.wall
+        if self._prepared or facts.cpus < 2 or left <= AHEAD:
+            return
+        if left > WORTH_IMPORTING * self._to_import():
             self._prepared = True
             self._got_ready()
 

@@ -44,6 +44,8 @@ class AnyPilot:
         self._wishes = wishes
         self.initialized = False
         """Whether an initializer sets up workers: what they would not have otherwise they may have from there."""
+        self.again = False
+        """Whether the function was run before."""
         self._base = base
         self._fn = fn
         self.total = total
@@ -53,6 +55,7 @@ class AnyPilot:
         """What the tasks seen have taken, and the first of them, where that came alone."""
         self._sample: tuple[Any, Any] | None = None
         self._weight: Weight | None = None
+        self._imports: float | None = None
         self.plan: Plan | None = None
         self.weighed: Facts | None = None
         """The facts behind the plan."""
@@ -173,16 +176,28 @@ class AnyPilot:
     def _chosen(self, facts: Facts, there: bool = False) -> Plan:
         """The plan by these facts, which is noted; `there`: as if all workers had been started already.
 
-        Weighed is what a plan would have sent: a weight only speaks against sending, and to take it loads what pickles,
-        10 ms more where the function is the script's own and travels by value.
+        Only where a plan would have it sent is it weighed, and asked what workers will import: both only speak against
+        that. To weigh loads what pickles, which takes 10 ms where the function is the script's own.
         """
         self.awaited = []
         self._candidates = self._look_up(there)
         self.weighed, self.plan = facts, choose(facts, self._candidates, self._wishes)
         if self._candidates[self.plan.backend].needs_pickling:
             self.weighed = self._weighed(facts)
+            self._candidates = self._look_up(there, self._to_import())
             self.plan = choose(self.weighed, self._candidates, self._wishes)
         return self.plan
+
+    def _to_import(self) -> float:
+        """Seconds that workers which are not there take to import, roughly; of a function that is run again, and so
+        will be once more, that is not this call's alone."""
+        if self.again:
+            return 0.0
+        if self._imports is None:
+            from alongside.workers.preloads import modules_of, seconds_to_import
+
+            self._imports = seconds_to_import(modules_of(self._fn, self._sample or ()))
+        return self._imports
 
 
 def _nothing(values: tuple[Any, ...]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import perf_counter
 
-from alongside.core.choose import Candidates, Facts, Plan, Wishes, choose, span, why_not
+from alongside.core.choose import Candidates, Facts, Plan, Wishes, choose, span, waits, why_not
 from alongside.core.events import Command, Event, Finished
 from alongside.core.known import SATURATED, SPREAD
 from alongside.core.ports import Capabilities
@@ -18,8 +18,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-FIRST_LOOK = 0.1
-"""Seconds after a move before it is looked at again."""
+FIRST_LOOK, SOON = 0.1, 0.03
+"""Seconds after a move before it is looked at again; of threads that should compute side by side, which are soon
+seen to take turns."""
 
 AGAIN = 1.5
 """A look that changed nothing is followed by the next when the run is this many times as old."""
@@ -59,6 +60,8 @@ class Review:
         self.total = total
         self.facts = facts
         self.may_come_home = True
+        self.turns = False
+        """Whether a run was moved since its threads took turns with the GIL."""
         self._full = False
         """Whether the CPUs were kept busy all the time between the last two looks."""
         self._weigh: Callable[[Facts], Facts] = lambda facts: facts
@@ -93,6 +96,8 @@ class Review:
         if self._began is None:
             if self._seen:  # what passed before the first task was done was the workers' start
                 self._begin(now, cpu_seconds())
+                turns = self._candidates[plan.backend].shares_memory and not waits(self.facts)
+                self._next_look = SOON if turns else FIRST_LOOK
             return None
         began, used = self._began
         if now - began < self._next_look or self._seen < FEW * (plan.max_workers or 1):
@@ -102,7 +107,7 @@ class Review:
         facts = self.facts_now(now - began, cpu, apart)
         self._full = cpu >= SATURATED * facts.cpus * (now - began)
         better = self.better(plan, facts, (now - began) * facts.left / self._seen)
-        self._next_look = FIRST_LOOK if better else min(AGAIN * self._next_look, RARELY)
+        self._next_look = min(AGAIN * self._next_look, RARELY)
         if better is None:
             self._begin(now, cpu_seconds())
         else:
@@ -169,6 +174,8 @@ class Review:
         clearly = HOMEWARD if turns and self._candidates[other.backend].in_caller else CLEARLY
         if seconds > clearly * rest or rest - seconds < AT_LEAST:
             return None
+        if turns:
+            self.turns, self.facts = True, self.facts._replace(gil_held=True)
         why = f"it was on {plan.backend}, where the rest would have taken about {span(rest)}."
         return other._replace(reasons=(*other.reasons, why))
 

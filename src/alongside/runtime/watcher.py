@@ -81,6 +81,7 @@ class Watcher:
         self._stuck = stuck
         self._of = identity_of(fn)
         self._before = _remembered.get(self._of)
+        self._turns = _took_turns.get(self._of)
         self._clock: Callable[[], float] = float  # nothing, until it runs
         self.computed = computed or cpu_clock()
         """CPU seconds of the loop's thread, which is this one where nothing else is given; may be asked from any."""
@@ -102,7 +103,10 @@ class Watcher:
 
     @property
     def held(self) -> bool | None:
-        """Whether the GIL was held most of the time, in this run or else the last time; None while not known."""
+        """Whether the GIL was held most of the time: as threads have shown, as was heard in this run, or the last time;
+        None while not known."""
+        if self._turns:
+            return True
         now = heard(self.samples, sys.getswitchinterval())
         return self._before if now is None else now
 
@@ -138,7 +142,7 @@ class Watcher:
             self._thread = get_ident()
             self._clock = cpu_clock()
             self._listen_to_own_start()
-            for _ in range(TRIES):
+            for _ in range(0 if self._turns else TRIES):
                 if self._stopped or heard(self.samples, sys.getswitchinterval()) is not None:
                     break
                 self._sample()
@@ -221,6 +225,18 @@ _remembered: dict[Any, bool] = {}
 def remember(identity: Any, held: bool) -> None:
     """What was heard of a function, for the next time it is run over something."""
     keep_newest(_remembered, identity, held)
+
+
+_took_turns: dict[Any, bool] = {}
+
+
+def took_turns(fn: Any) -> None:
+    """Threads were seen to take turns with the GIL in this function: there is nothing more to hear.
+
+    Why that counts for more than what is heard: what lets the GIL go often, each time for a moment, has nobody wake
+    late, and threads gain nothing all the same. What one does to groups of a frame is such.
+    """
+    keep_newest(_took_turns, identity_of(fn), True)
 
 
 class brisk:  # noqa: N801  (used as a context manager, like those of contextlib)

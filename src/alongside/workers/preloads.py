@@ -1,18 +1,23 @@
-"""What workers will have to import for a function, so that it can be imported once where they come from.
+"""What workers will have to import for a function, so that it can be imported once where they come from; and how long
+that may take.
 
-Owns the guess. Must never import anything itself.
+Owns both guesses. Must never import anything itself.
 """
 
 from __future__ import annotations
 
-from sys import modules
-from types import ModuleType
+from sys import modules, stdlib_module_names
+from types import FunctionType, ModuleType
 
 from alongside.transport.modules import is_unfinished
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+EACH = 0.001
+"""Seconds that a module of a package takes to import, roughly, with what it imports from elsewhere. Measured, in ms and
+modules of its own: numpy 95 and 84, pandas 280 and 294, polars 320 and 194, aiohttp 170 and 40."""
 
 _NOT_THERE = ("__main__", "__mp_main__", "", "builtins")
 
@@ -48,3 +53,27 @@ def _guessed(fn: Any) -> tuple[str, ...]:
     used = (names.get(name) for name in (code.co_names if code else ()))
     named = (value.__name__ for value in used if isinstance(value, ModuleType))
     return ("cloudpickle", *(name for name in named if not is_unfinished(name, modules)))
+
+
+def seconds_to_import(names: tuple[str, ...]) -> float:
+    """What it takes an interpreter to import these, roughly: by how many modules are loaded here of the packages they
+    are from, and of those whose modules, functions and classes they name. Those of the standard library count for
+    nothing: they take little, and much of it is there already. Costs 0.2 ms.
+    """
+    packages = {_package(name) for name in names}
+    for name in names:
+        packages.update(map(_package, _named_in(modules.get(name))))
+    packages -= stdlib_module_names | {"alongside", "cloudpickle"}
+    return EACH * sum(_package(name) in packages for name in [*modules])
+
+
+def _named_in(module: Any) -> list[str]:
+    if type(module) is not ModuleType:
+        return []
+    values = list(vars(module).values())
+    homes = [value.__module__ for value in values if type(value) in (FunctionType, type)]
+    return [value.__name__ for value in values if type(value) is ModuleType] + [h for h in homes if type(h) is str]
+
+
+def _package(name: str) -> str:
+    return name.partition(".")[0]
