@@ -142,4 +142,4 @@ def test_only_where_nobody_waits_for_single_results_the_parent_lets_workers_go_u
     over = alongside.imap if streamed else alongside.map
     assert list(over(half_a_millisecond, range(1000), backend="processes", max_workers=2)) == list(range(1000))
     assert bool(dozes) is not streamed
-    assert max(dozes, default=0.0) <= QUIET
+    assert max(dozes, default=0.0) <= QUIET * 1.001  # a difference of two clock readings is rounded
