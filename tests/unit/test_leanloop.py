@@ -41,6 +41,12 @@ class StoppedClock:
         patch.setattr(leanloop, "monotonic", loop.time)
 
 
+def turn(loop: LeanLoop) -> None:
+    """Have the loop do what is due."""
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+
+
 def test_runs_have_it_where_nobody_chose_another() -> None:
     loop = eventloop.new_loop()
     try:
@@ -94,9 +100,7 @@ def test_what_is_due_is_called_in_the_order_of_its_times(timers: list[tuple[str,
                 timer.cancel()
                 assert timer.cancelled()
         clock.now += passes
-        for _ in range(3):
-            loop.call_soon(loop.stop)
-            loop.run_forever()
+        turn(loop)
         wanted = [
             (100.0 + delay, number)
             for number, (_, delay, cancelled) in enumerate(timers)
@@ -166,15 +170,13 @@ def test_what_was_cancelled_does_not_wait_for_its_time(how: str) -> None:
 
 
 def test_many_delays_are_served_as_few_are() -> None:
-    loop = made()
-    called: list[int] = []
-
-    async def main() -> None:
+    loop, called = made(), list[int]()
+    with pytest.MonkeyPatch.context() as patch, closing(loop):
+        clock = StoppedClock(loop, patch)
         for number in range(100):
             loop.call_later(0.0001 * (100 - number), called.append, number)
-        await asyncio.sleep(0.02)
-
-    run_in(loop, main)
+        clock.now += 1.0
+        turn(loop)
     assert called == list(reversed(range(100)))
 
 
