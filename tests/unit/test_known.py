@@ -7,6 +7,7 @@ import functools
 import os
 import subprocess
 import sys
+import threading
 import time
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -312,6 +313,52 @@ def test_packages_take_longer_to_import_the_more_modules_they_have() -> None:
         assert seconds_to_import(("of_a_user",)) == pytest.approx(EACH + its_own)
     finally:
         del sys.modules["of_a_user"]
+
+
+def test_modules_that_hold_odd_things_are_no_obstacle() -> None:
+    inside: dict[str, Any] = {}
+    exec("A = type('A', (), {})", inside)
+    nameless = ModuleType("nameless")
+    del nameless.__name__
+    module = ModuleType("of_a_user")
+    vars(module).update(a=inside["A"], nameless=nameless, there=hypothesis)
+    sys.modules["of_a_user"] = module
+    try:
+        assert seconds_to_import(("of_a_user",)) > 10 * EACH
+        sys.modules[3] = module  # type: ignore[index]
+        assert seconds_to_import(("of_a_user",)) == 0.0
+    finally:
+        del sys.modules["of_a_user"]
+        sys.modules.pop(3, None)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("kind", ["a loop's", "coroutines'"])
+def test_that_items_could_not_be_sent_is_no_more_known_of_others(kind: str) -> None:
+    cannot = "cannot pickle a lock"
+    if kind == "a loop's":
+        plan = pilot_of(500).at_once(COMPUTES._replace(unpicklable=cannot, item_bytes=1), lambda: [1])
+    else:
+        pilot = CoroutinePilot(candidates, Wishes(), Facts(coroutine=True, cpus=2), nap, 60)
+        plan = pilot.at_once(KEEPS._replace(unpicklable=cannot), lambda: [1])
+    assert plan is not None
+    assert plan.backend == "processes"
+
+
+def test_that_items_could_be_sent_is_no_more_known_of_others() -> None:
+    pilot = pilot_of(500)
+    plan = pilot.at_once(WAITS._replace(item_bytes=10), lambda: [threading.Lock()])
+    assert plan is not None
+    assert plan.backend == "threads"
+    assert pilot.weighed is not None
+    assert pilot.weighed.item_bytes is None  # so that a review has it weighed
+    assert "lock" in pilot.weigh(pilot.weighed).unpicklable
+
+
+def test_advice_counts_what_workers_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("alongside.workers.preloads.seconds_to_import", lambda names: 60.0)
+    monkeypatch.setattr("alongside.runtime.calibration.ready", lambda backend: 0)
+    pilot = Pilot(compose.candidates, Wishes(), Facts(cpus=2), abs, 500)
+    assert pilot.verdict(lambda _: COMPUTES._replace(tasks_left=500)).backend == "serial"
 
 
 def test_a_function_that_waits_loads_nothing_that_pickles() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 import time
 import weakref
 from collections.abc import Callable
 from contextlib import closing
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -35,10 +37,9 @@ def run_in(loop: asyncio.AbstractEventLoop, main: Callable[[], Any]) -> Any:
 class StoppedClock:
     """A loop's time, which goes on only when it is told to."""
 
-    def __init__(self, loop: LeanLoop, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, loop: LeanLoop) -> None:
         self.now = 100.0
         loop.time = lambda: self.now  # type: ignore[method-assign]
-        patch.setattr(leanloop, "monotonic", loop.time)
 
 
 def turn(loop: LeanLoop) -> None:
@@ -85,8 +86,8 @@ def test_a_loop_stays_as_it_is_where_asyncio_has_other_parts(monkeypatch: pytest
 )
 def test_what_is_due_is_called_in_the_order_of_its_times(timers: list[tuple[str, float, bool]], passes: float) -> None:
     loop, called = made(), list[tuple[float, int]]()
-    with pytest.MonkeyPatch.context() as patch, closing(loop):
-        clock = StoppedClock(loop, patch)
+    with closing(loop):
+        clock = StoppedClock(loop)
         kept = []
         for number, (how, delay, cancelled) in enumerate(timers):
             when = clock.now + delay
@@ -157,10 +158,15 @@ def test_what_was_cancelled_does_not_wait_for_its_time(how: str) -> None:
     try:
         kept = [set_one(3600.0) for _ in range(20)]
         gone: list[weakref.ref[asyncio.TimerHandle]] = []
-        for _ in range(1000):
+
+        def cancel_one() -> None:
             timer = set_one(3600.0)
             timer.cancel()
             gone.append(weakref.ref(timer))
+
+        for _ in range(1000):
+            cancel_one()
+        turn(loop)
         gc.collect()
         assert sum(ref() is not None for ref in holding) == 20
         assert sum(ref() is not None for ref in gone) <= leanloop.MANY + 20
@@ -171,8 +177,8 @@ def test_what_was_cancelled_does_not_wait_for_its_time(how: str) -> None:
 
 def test_many_delays_are_served_as_few_are() -> None:
     loop, called = made(), list[int]()
-    with pytest.MonkeyPatch.context() as patch, closing(loop):
-        clock = StoppedClock(loop, patch)
+    with closing(loop):
+        clock = StoppedClock(loop)
         for number in range(100):
             loop.call_later(0.0001 * (100 - number), called.append, number)
         clock.now += 1.0
@@ -229,6 +235,139 @@ def test_a_timer_comes_in_the_turn_in_which_it_would_in_asyncios_own() -> None:
         return called
 
     assert order(made()) == order(asyncio.SelectorEventLoop())
+
+
+def test_what_becomes_due_during_a_turn_waits_for_the_next_as_in_asyncios_own() -> None:
+    def order(loop: asyncio.AbstractEventLoop) -> list[str]:
+        called: list[str] = []
+
+        def slow() -> None:
+            loop.call_soon(called.append, "of the slow one")
+            time.sleep(0.01)
+            called.append("slow")
+
+        async def main() -> None:
+            loop.call_later(0.001, called.append, "due before")
+            loop.call_later(0.005, called.append, "due during")
+            time.sleep(0.002)
+            loop.call_soon(slow)
+            await asyncio.sleep(0.03)
+
+        run_in(loop, main)
+        return called
+
+    assert order(made()) == order(asyncio.SelectorEventLoop())
+
+
+class Delay:
+    """A number of seconds that cannot be the key of anything."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __radd__(self, other: float) -> float:
+        return other + 0.001
+
+
+def test_delays_that_are_no_common_numbers_are_asyncios_affair() -> None:
+    loop = made()
+    called: list[str] = []
+
+    async def main() -> None:
+        loop.call_later(0.002, called.append, "later")
+        loop.call_later(float("nan"), called.append, "no number")
+        loop.call_later(Delay(), called.append, "odd")  # type: ignore[arg-type]
+        with pytest.raises(TypeError):
+            loop.call_at(None, called.append, "never")  # type: ignore[arg-type]
+        await asyncio.sleep(0.005)
+
+    run_in(loop, main)
+    assert sorted(called) == ["later", "no number", "odd"]
+
+
+def test_timers_that_another_thread_cancels_harm_nobody() -> None:
+    loop = made()
+    called: list[int] = []
+
+    async def main() -> None:
+        for number in range(3000):
+            timers = [loop.call_later(60.0, print), loop.call_at(loop.time() + 60.0, print)]
+            waiting.extend(timers)
+            loop.call_later(0.001, called.append, number)
+            if not number % 100:
+                await asyncio.sleep(0)
+        waiting.append(None)
+        await asyncio.sleep(0.01)
+        await asyncio.to_thread(other.join)
+
+    def cancel() -> None:
+        while True:
+            if waiting:
+                timer = waiting.pop()
+                if timer is None:
+                    break
+                timer.cancel()
+        for timer in waiting:
+            if timer is not None:
+                timer.cancel()
+
+    waiting: list[asyncio.TimerHandle | None] = []
+    other = threading.Thread(target=cancel)
+    other.start()
+    run_in(loop, main)
+    assert called == list(range(3000))
+
+
+def test_in_debug_mode_a_handle_knows_where_it_was_made() -> None:
+    loop = made()
+    loop.set_debug(True)
+    with closing(loop):
+        for handle in (
+            loop.call_soon(print),
+            loop.call_later(0.1, print),
+            loop.call_at(loop.time(), print),
+            loop.call_later(float("nan"), print),
+        ):
+            trace: Any = handle._source_traceback  # type: ignore[attr-defined]
+            assert trace[-1].filename == __file__
+
+
+def test_a_closed_loop_is_not_kept_alive() -> None:
+    loop = made()
+    loop.call_later(3600.0, print)
+    loop.close()
+    left = weakref.ref(loop)
+    gc.disable()
+    try:
+        del loop
+        assert left() is None
+    finally:
+        gc.enable()
+
+
+def test_what_sets_the_first_timer_leaves_nothing_of_its_context() -> None:
+    class Kept:
+        pass
+
+    async def task() -> None:
+        kept = Kept()
+        held.append(weakref.ref(kept))
+        variable.set(kept)
+        loop.call_later(60.0, print).cancel()
+        await asyncio.sleep(0)
+
+    async def main() -> None:
+        loop.call_later(120.0, print)
+        await loop.create_task(task())
+        for _ in range(200):
+            loop.call_later(60.0, print).cancel()
+        await asyncio.sleep(0.001)
+        gc.collect()
+        assert held[0]() is None
+
+    variable: ContextVar[Kept] = ContextVar("variable")
+    held: list[weakref.ref[Kept]] = []
+    loop = made()
+    run_in(loop, main)
 
 
 def test_an_error_goes_to_the_handler_and_the_others_go_on() -> None:

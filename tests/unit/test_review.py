@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from types import SimpleNamespace
 
 import pytest
 
 from alongside.compose import candidates
-from alongside.compose.composition import Composition
+from alongside.compose.composition import Composition, Manner
 from alongside.core import events as ev
 from alongside.core.choose import Facts, Plan, Wishes, choose
 from alongside.core.model import Fault, Job, Part
@@ -95,18 +96,36 @@ def test_a_function_whose_threads_took_turns_is_not_listened_to_again(monkeypatc
     monkeypatch.setattr(watcher, "_took_turns", {})
     going, moved = Composition.__new__(Composition), list[Plan]()
     home = Plan("serial")
-    going.job = Job(sorted)
+    going.job = Job(nothing)
+    going._manner = Manner()
     going.plan = Plan("threads")
     going.driver = SimpleNamespace(backend=None)  # type: ignore[assignment]
     going._move = moved.append  # type: ignore[method-assign, assignment]
     for turns, held in [(False, None), (True, True)]:
         going.review = SimpleNamespace(turns=turns, consider=lambda *_: home)  # type: ignore[assignment]
         going._look_again()
-        beside = watcher.Watcher(fn=sorted)
+        beside = watcher.Watcher(fn=nothing)
         beside.stop()
         assert beside.held is held
         assert not beside.samples
     assert moved == [home, home]
+
+
+def test_that_threads_took_turns_is_remembered_for_some_runs_and_of_functions_that_can_be_told_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(watcher, "_took_turns", {})
+    watcher.took_turns(cache(sorted))  # has no code by which it could be known again
+    assert not watcher._took_turns
+    watcher.took_turns(nothing)
+    seen = [watcher.Watcher(fn=nothing) for _ in range(watcher.RUNS + 1)]
+    for one in seen:
+        one.stop()
+    assert [one._turns for one in seen] == [True] * watcher.RUNS + [False]
+
+
+def nothing(item: object) -> None:
+    """A function."""
 
 
 def test_tasks_that_have_become_longer_are_not_taken_to_be_what_they_were_in_the_loop() -> None:

@@ -187,7 +187,7 @@ class Composition:
         if self.review is not None:
             plan = self.review.consider(self.plan, cpu_clock(self.driver.backend))
             if plan is not None:
-                if self.review.turns:
+                if self.review.turns and not self._manner.endless:
                     took_turns(self.job.fn)
                 self._move(plan)
 

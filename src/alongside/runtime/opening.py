@@ -260,9 +260,12 @@ class Opening:
             self._beyond.let_go()
 
     def _to_import(self) -> float:
-        if self._imports is None:
-            self._imports = self._beyond.imports(self.fn, self.watch.sample or ())
-        return self._imports
+        if self._imports is not None:
+            return self._imports
+        seconds = self._beyond.imports(self.fn, self.watch.sample or ())
+        if self.watch.sample is not None:  # of what items are made counts too, once one has been seen
+            self._imports = seconds
+        return seconds
 
     def get_ahead(self, values: tuple[Any, ...]) -> None:
         """Have workers made ready beside the loop; the second time it does nothing."""

@@ -13,7 +13,7 @@ from alongside.core.choose import Facts, Plan, choose
 from alongside.core.known import Phase, is_special
 from alongside.light import NamedTuple
 from alongside.runtime.loop import AHEAD, WORTH_IMPORTING
-from alongside.runtime.pilot_any import AnyPilot
+from alongside.runtime.pilot_any import AnyPilot, unweighed
 from alongside.runtime.watcher import Watcher
 
 TYPE_CHECKING = False
@@ -96,7 +96,7 @@ class Pilot(AnyPilot):
         left = self._left(0)
         if left is None or known.wall < STRAIGHT or left * known.wall < WORTHWHILE:
             return None
-        self._known = known
+        self._known = unweighed(known)
         self._weigh_next(peek)
         plan = self._chosen(self.facts())
         if not self._candidates[plan.backend].in_caller or self._wanted_again():
@@ -137,7 +137,7 @@ class Pilot(AnyPilot):
 
     def verdict(self, seen_as: Callable[[Facts], Facts] = lambda facts: facts) -> Plan:
         """The plan for what is left (or for the facts as `seen_as` has them), without running more."""
-        return choose(self._weighed(seen_as(self.facts())), self._candidates, self._wishes)
+        return choose(self._weighed(seen_as(self.facts())), self.candidates_to_send_to(), self._wishes)
 
     def settled(self) -> bool:
         """Whether more running would tell more: asks for the GIL to be watched while it goes on."""
@@ -201,7 +201,7 @@ class Pilot(AnyPilot):
 
     def _listened(self) -> bool:
         if self._watcher is None:
-            self._watcher = Watcher(computed=self._elsewhere)
+            self._watcher = Watcher(fn=self._fn, computed=self._elsewhere)
         return self._watcher.held is not None or self._watcher.ended
 
     def _get_ahead(self, facts: Facts) -> None:

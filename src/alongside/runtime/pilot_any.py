@@ -177,7 +177,8 @@ class AnyPilot:
         """The plan by these facts, which is noted; `there`: as if all workers had been started already.
 
         Only where a plan would have it sent is it weighed, and asked what workers will import: both only speak against
-        that. To weigh loads what pickles, which takes 10 ms where the function is the script's own.
+        that, of facts that say nothing of either. To weigh loads what pickles, which takes 10 ms where the function is
+        the script's own.
         """
         self.awaited = []
         self._candidates = self._look_up(there)
@@ -193,11 +194,23 @@ class AnyPilot:
         will be once more, that is not this call's alone."""
         if self.again:
             return 0.0
-        if self._imports is None:
-            from alongside.workers.preloads import modules_of, seconds_to_import
+        if self._imports is not None:
+            return self._imports
+        from alongside.workers.preloads import modules_of, seconds_to_import
 
-            self._imports = seconds_to_import(modules_of(self._fn, self._sample or ()))
-        return self._imports
+        seconds = seconds_to_import(modules_of(self._fn, self._sample or ()))
+        if self._sample is not None:  # of what items are made counts too, once one has been seen
+            self._imports = seconds
+        return seconds
+
+    def candidates_to_send_to(self) -> Candidates:
+        """The backends, with what workers that are not there would import."""
+        return self._look_up(False, self._to_import())
+
+
+def unweighed(known: Facts) -> Facts:
+    """The facts of an earlier call, without what says whether its items could be sent: these are others."""
+    return known._replace(item_bytes=None, unpicklable="")
 
 
 def _nothing(values: tuple[Any, ...]) -> None:

@@ -13,7 +13,7 @@ from alongside.clocks import run_delay
 from alongside.core.choose import HINDERED, Facts, Plan, choose, predict
 from alongside.light import NamedTuple
 from alongside.runtime.pilot import KNOWN
-from alongside.runtime.pilot_any import AnyPilot
+from alongside.runtime.pilot_any import AnyPilot, unweighed
 from alongside.workers.loopwatch import LoopWatch
 
 TYPE_CHECKING = False
@@ -84,7 +84,7 @@ class CoroutinePilot(AnyPilot):
 
     def at_once(self, known: Facts, peek: Callable[[], Sequence[Any]]) -> Plan | None:
         left, base = self._left(0), self._base
-        facts = known._replace(tasks_left=left, cpus=base.cpus, in_worker=base.in_worker)
+        facts = unweighed(known)._replace(tasks_left=left, cpus=base.cpus, in_worker=base.in_worker)
         if left is None:
             return None
         if left * known.kept < WORTH or base.cpus < 2:

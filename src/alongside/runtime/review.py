@@ -61,10 +61,12 @@ class Review:
         self.facts = facts
         self.may_come_home = True
         self.turns = False
-        """Whether a run was moved since its threads took turns with the GIL."""
+        """Whether the run was moved since its threads were seen to take turns with the GIL."""
         self._full = False
         """Whether the CPUs were kept busy all the time between the last two looks."""
         self._weigh: Callable[[Facts], Facts] = lambda facts: facts
+        self._send_to: Callable[[], Candidates] = lambda: self._candidates
+        self._in_turns = False
         self._clock = clock
         self._finished = self._seen = 0
         self._seconds = 0.0
@@ -73,7 +75,7 @@ class Review:
 
     def begin(self, pilot: Any) -> None:
         """Go by what the pilot of the loop knew, and can still weigh."""
-        self.facts, self._weigh = pilot.weighed, pilot.weigh
+        self.facts, self._weigh, self._send_to = pilot.weighed, pilot.weigh, pilot.candidates_to_send_to
 
     def on_event(self, event: Event, now: float) -> None:
         if isinstance(event, Finished):
@@ -129,8 +131,9 @@ class Review:
         full = SATURATED * (known.cpus if apart else 1)
         wall = cpu / n if busy >= full else max(self._seconds, cpu) / n
         held = known.gil_held
+        self._in_turns = not apart and SATURATED <= busy < SPREAD
         if not apart and busy >= SATURATED:
-            held = busy < SPREAD
+            held = self._in_turns
             if held and wall > known.wall > ALIKE * wall:
                 wall = known.wall  # what they take by themselves: each turn with the GIL costs more than that
         return known._replace(
@@ -163,7 +166,7 @@ class Review:
         """Another plan, if it should take clearly less than the `rest` of seconds that the present one would take."""
         others = self._others(plan, facts)
         if any(caps.needs_pickling for caps in others.values()) and facts.item_bytes is None:
-            self.facts = self._weigh(self.facts)
+            self.facts, self._candidates = self._weigh(self.facts), self._send_to()
             facts = facts._replace(pickle_seconds=self.facts.pickle_seconds, unpicklable=self.facts.unpicklable)
             others = self._others(plan, facts)
         if not others:
@@ -174,7 +177,7 @@ class Review:
         clearly = HOMEWARD if turns and self._candidates[other.backend].in_caller else CLEARLY
         if seconds > clearly * rest or rest - seconds < AT_LEAST:
             return None
-        if turns:
+        if turns and self._in_turns:
             self.turns, self.facts = True, self.facts._replace(gil_held=True)
         why = f"it was on {plan.backend}, where the rest would have taken about {span(rest)}."
         return other._replace(reasons=(*other.reasons, why))

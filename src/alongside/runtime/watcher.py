@@ -81,7 +81,7 @@ class Watcher:
         self._stuck = stuck
         self._of = identity_of(fn)
         self._before = _remembered.get(self._of)
-        self._turns = _took_turns.get(self._of)
+        self._turns = _takes_turns(self._of)
         self._clock: Callable[[], float] = float  # nothing, until it runs
         self.computed = computed or cpu_clock()
         """CPU seconds of the loop's thread, which is this one where nothing else is given; may be asked from any."""
@@ -227,16 +227,29 @@ def remember(identity: Any, held: bool) -> None:
     keep_newest(_remembered, identity, held)
 
 
-_took_turns: dict[Any, bool] = {}
+RUNS = 16
+"""Runs of a function that are not listened to after its threads took turns; then it may have become another."""
+
+_took_turns: dict[Any, int] = {}
+"""For how many runs more that is remembered of a function."""
 
 
 def took_turns(fn: Any) -> None:
-    """Threads were seen to take turns with the GIL in this function: there is nothing more to hear.
+    """Threads were seen to take turns with the GIL in this function: there is nothing more to hear for a while.
 
     Why that counts for more than what is heard: what lets the GIL go often, each time for a moment, has nobody wake
     late, and threads gain nothing all the same. What one does to groups of a frame is such.
     """
-    keep_newest(_took_turns, identity_of(fn), True)
+    identity = identity_of(fn)
+    if identity is not None:
+        keep_newest(_took_turns, identity, RUNS)
+
+
+def _takes_turns(identity: Any) -> bool:
+    runs = _took_turns.pop(identity, 0)
+    if runs > 1:
+        keep_newest(_took_turns, identity, runs - 1)
+    return runs > 0
 
 
 class brisk:  # noqa: N801  (used as a context manager, like those of contextlib)

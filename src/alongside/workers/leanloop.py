@@ -8,7 +8,8 @@ them, and each callback, is made by constructors in Python that call one another
 order in which they were set, since the clock never goes back: they stand in line here, and are compared with nobody.
 
 Guarantees: what is due is called in the order of its times, in the turn of the loop in which asyncio's own would; what
-is cancelled is not called, and does not stay where it is the greater part of what waits (asyncio's own rule).
+is cancelled is not called, and is thrown out where it has become the greater part of what waits, be it that another
+thread cancelled it.
 Assumes: the names of its own by which asyncio's loop and handles know each other, the same from 3.11 to 3.15. Where
 they are others (`fits`), the loop stays as it was.
 """
@@ -17,25 +18,24 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
-from time import monotonic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from contextvars import Context
-    from typing import Any, TypeVarTuple
+    from typing import Any, TypeVar, TypeVarTuple
 
     Ts = TypeVarTuple("Ts")
+    H = TypeVar("H", bound=asyncio.Handle)
 
 LINES = 8
 """Delays that have a line of their own; timers of others are kept in a heap."""
 
 MANY, PART = 100, 0.5
-"""Cancelled timers that may wait, and their share of all that wait, before they are thrown out: asyncio's figures."""
+"""Cancelled timers that may wait, and their share of all that wait, before they are thrown out."""
 
 
 _new = object.__new__
@@ -96,14 +96,16 @@ class LeanLoop(asyncio.SelectorEventLoop):
         self._alarm: asyncio.TimerHandle | None = None
         """Goes off when the first of them is due, at `_alarm_at`."""
         self._alarm_at = inf
-        self._gone = 0
-        """How many of those that wait were cancelled."""
+        self._gone, self._asked = 0, False
+        """How many of those that wait were cancelled; and whether they are about to be thrown out."""
+        self._end = inf
+        """What is due before it is called in the turn under way."""
 
     def call_soon(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
         if self._debug:
-            return super().call_soon(callback, *args, context=context)
+            return _from_outside(super().call_soon(callback, *args, context=context))
         if self._closed:
             self._check_closed()
         handle: _Callback = _new(_Callback)
@@ -117,12 +119,14 @@ class LeanLoop(asyncio.SelectorEventLoop):
     def call_later(
         self, delay: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        line = self._lines.get(delay)
-        when = monotonic() + delay
-        if line is None or self._debug:
-            if self._debug or not (delay > 0 and self._has_room()):
-                return self.call_at(when, callback, *args, context=context)
-            line = self._lines[delay] = deque()
+        if self._debug:
+            return _from_outside(super().call_later(delay, callback, *args, context=context))
+        line = self._lines.get(delay) if type(delay) is float or type(delay) is int else None
+        if line is None:
+            line = self._new_line(delay)
+            if line is None:
+                return super().call_later(delay, callback, *args, context=context)
+        when = self.time() + delay
         if self._closed:
             self._check_closed()
         timer = self._timer(when, callback, args, context)
@@ -134,34 +138,48 @@ class LeanLoop(asyncio.SelectorEventLoop):
     def call_at(
         self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        if self._debug:
-            return super().call_at(when, callback, *args, context=context)
+        if self._debug or when is None:
+            return _from_outside(super().call_at(when, callback, *args, context=context))
         if self._closed:
             self._check_closed()
         timer = self._timer(when, callback, args, context)
         heappush(self._heap, (when, self._number(), timer))
-        if when < self._alarm_at:
+        if not when >= self._alarm_at:  # nor is one that is no number: asyncio calls that at once
             self._set_alarm(when)
         return timer
 
     def lost_one(self) -> None:
-        """A timer that waits was cancelled."""
+        """A timer that waits was cancelled; in whatever thread, though asyncio does not ask for that."""
         self._gone += 1
-        if self._gone > MANY and self._gone > PART * (len(self._heap) + sum(map(len, self._lines.values()))):
-            self._tidy()
+        if self._gone <= MANY or self._asked or self._closed:
+            return
+        if self._gone > PART * (len(self._heap) + sum(map(len, list(self._lines.values())))):
+            self._asked = True
+            self.call_soon_threadsafe(self._tidy)
 
     def close(self) -> None:
         super().close()
         self._lines.clear()
         self._heap.clear()
+        self._alarm = None
 
     # ---------------------------------------------------------------------------------------------------- inside
 
-    def _has_room(self) -> bool:
-        """Whether there may be one more line; lines where nobody stands make room."""
+    def _new_line(self, delay: float) -> deque[_Timer] | None:
+        """One for this delay, where there may be one more; lines where nobody stands make room."""
+        if not ((type(delay) is float or type(delay) is int) and delay > 0):
+            return None
         if len(self._lines) >= LINES:
             self._lines = {delay: line for delay, line in self._lines.items() if line}
-        return len(self._lines) < LINES
+        if len(self._lines) >= LINES:
+            return None
+        line = self._lines[delay] = deque[_Timer]()
+        return line
+
+    def _process_events(self, events: Any) -> None:
+        """As ever, right before asyncio reads the clock by which it tells what is due."""
+        super()._process_events(events)  # type: ignore[misc]
+        self._end = self.time() + self._clock_resolution
 
     def _timer(
         self, when: float, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None
@@ -176,13 +194,13 @@ class LeanLoop(asyncio.SelectorEventLoop):
     def _set_alarm(self, when: float) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
-        self._alarm, self._alarm_at = super().call_at(when, self._ring), when
+        self._alarm, self._alarm_at = super().call_at(when, self._ring, context=Context()), when
 
     def _ring(self) -> None:
         """Call what is due, in the place of the alarm, which is where asyncio would. Where one of them ends the loop
         (`SystemExit`), the others are called when it goes on."""
         self._alarm, self._alarm_at = None, inf
-        due, first = self._taken(monotonic() + self._clock_resolution)
+        due, first = self._taken(self._end)
         if first < inf:
             self._set_alarm(first)
         for timer in due:
@@ -199,7 +217,7 @@ class LeanLoop(asyncio.SelectorEventLoop):
     def _taken(self, end: float) -> tuple[list[_Timer], float]:
         """What is due before `end`, in order, and when the first of the others is."""
         heap, due, first = self._heap, list[_Timer](), inf
-        while heap and heap[0][0] < end:
+        while heap and not heap[0][0] >= end:
             due.append(heappop(heap)[2])
         if heap:
             first = heap[0][0]
@@ -223,7 +241,15 @@ class LeanLoop(asyncio.SelectorEventLoop):
             kept = [timer for timer in line if not timer._cancelled]
             line.clear()
             line.extend(kept)
-        self._gone = 0
+        self._gone, self._asked = 0, False
+
+
+def _from_outside(handle: H) -> H:
+    """The handle, which in debug mode knows where it was made, without the frame of this file."""
+    trace: list[Any] | None = handle._source_traceback  # type: ignore[attr-defined]
+    if trace:
+        del trace[-1]
+    return handle
 
 
 def lean(loop: asyncio.AbstractEventLoop) -> asyncio.AbstractEventLoop:
@@ -241,7 +267,7 @@ def lean(loop: asyncio.AbstractEventLoop) -> asyncio.AbstractEventLoop:
 def fits(loop: asyncio.AbstractEventLoop) -> bool:
     """Whether asyncio's handles and this loop have the parts by which they are known here."""
     handle = {"_callback", "_args", "_cancelled", "_loop", "_source_traceback", "_repr", "__weakref__", "_context"}
-    parts = "_closed", "_check_closed", "_clock_resolution", "_debug", "_ready"
+    parts = "_closed", "_check_closed", "_clock_resolution", "_debug", "_process_events", "_ready"
     return (
         set(asyncio.Handle.__slots__) == handle
         and set(asyncio.TimerHandle.__slots__) == {"_scheduled", "_when"}

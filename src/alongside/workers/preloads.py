@@ -60,19 +60,25 @@ def seconds_to_import(names: tuple[str, ...]) -> float:
     are from, and of those whose modules, functions and classes they name. Those of the standard library count for
     nothing: they take little, and much of it is there already. Costs 0.2 ms.
     """
-    packages = {_package(name) for name in names}
-    for name in names:
-        packages.update(map(_package, _named_in(modules.get(name))))
-    packages -= stdlib_module_names | {"alongside", "cloudpickle"}
-    return EACH * sum(_package(name) in packages for name in [*modules])
+    try:
+        packages = {_package(name) for name in names}
+        for name in names:
+            packages.update(map(_package, _named_in(modules.get(name))))
+        packages -= stdlib_module_names | {"alongside", "cloudpickle"}
+        return EACH * sum(_package(name) in packages for name in [*modules])
+    except Exception:  # a module may hold what is not what it is elsewhere
+        return 0.0
 
 
 def _named_in(module: Any) -> list[str]:
+    """The modules that it names, and those that its functions and classes are from."""
     if type(module) is not ModuleType:
         return []
     values = list(vars(module).values())
-    homes = [value.__module__ for value in values if type(value) in (FunctionType, type)]
-    return [value.__name__ for value in values if type(value) is ModuleType] + [h for h in homes if type(h) is str]
+    named = [vars(value).get("__name__") for value in values if type(value) is ModuleType]
+    homes = [vars(value).get("__module__") for value in values if type(value) is type]
+    homes += [value.__module__ for value in values if type(value) is FunctionType]
+    return [name for name in (*named, *homes) if type(name) is str]
 
 
 def _package(name: str) -> str:
