@@ -285,16 +285,20 @@ def test_what_goes_to_threads_is_not_weighed() -> None:
     assert pilot._weight is not None
 
 
+def double(item: int) -> int:
+    return 2 * item
+
+
 @pytest.mark.parametrize(("seconds", "backend"), [(0.0, "processes"), (60.0, "serial")])
 def test_what_workers_import_counts_where_they_are_not_there(
     seconds: float, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("alongside.workers.preloads.seconds_to_import", lambda names: seconds)
     monkeypatch.setattr("alongside.runtime.calibration.ready", lambda backend: 0)
-    pilot = Pilot(compose.candidates, Wishes(), Facts(cpus=2), abs, 500)
+    pilot = Pilot(compose.candidates, Wishes(), Facts(cpus=2), double, 500)
     assert pilot._chosen(COMPUTES._replace(tasks_left=500)).backend == backend
     assert pilot._chosen(COMPUTES._replace(tasks_left=500), there=True).backend == "processes"
-    pilot.again = True
+    known.keep(double, COMPUTES)
     assert pilot._chosen(COMPUTES._replace(tasks_left=500)).backend == "processes"
 
 

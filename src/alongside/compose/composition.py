@@ -274,7 +274,6 @@ class Composition:
         kind = pilot_of_coroutines() if facts.coroutine else Pilot
         pilot: Any = kind(candidates, wishes, facts, self.job.fn, source.total, self._get_ahead, coming)
         pilot.initialized = options.initializer is not None
-        pilot.again = recall(self.job.fn) is not None
         if facts.coroutine:
             pilot.under_way = self._under_way
         if isinstance(source, Source) and not wishes.timeout:

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 def pilot(opening: Opening) -> LoopPilot:
     """Who weighs the facts of this loop."""
     base = base_facts(machine.cpu_count())
-    made = LoopPilot(candidates, base, opening.fn, opening.watch, opening.get_ahead, coming)
-    made.again = recall(opening.fn) is not None
-    return made
+    return LoopPilot(candidates, base, opening.fn, opening.watch, opening.get_ahead, coming)
 
 
 def at_once(opening: Opening) -> Plan | None:

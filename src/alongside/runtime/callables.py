@@ -101,7 +101,9 @@ REMEMBERED = 256
 
 
 def keep_newest(memory: dict[Any, Any], identity: Any, what: Any) -> None:
-    """Keep this of a function in a memory of `REMEMBERED`. The oldest entries go."""
+    """Keep this of a function in a memory of `REMEMBERED`, if it has an identity. The oldest entries go."""
+    if identity is None:
+        return
     memory.pop(identity, None)
     memory[identity] = what
     while len(memory) > REMEMBERED:

@@ -23,9 +23,7 @@ def recall(fn: Any) -> Facts | None:
 
 def keep(fn: Any, facts: Facts) -> None:
     """Remember this of a function."""
-    identity = identity_of(fn)
-    if identity is not None:
-        keep_newest(_facts, identity, facts)
+    keep_newest(_facts, identity_of(fn), facts)
 
 
 def keep_of_loop(fn: Any, facts: Facts) -> None:

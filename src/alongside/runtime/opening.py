@@ -105,7 +105,6 @@ class Opening:
         self._beyond = beyond
         self._begins = True
         self._prepared = self._begun = False
-        self._imports: float | None = None
         self.guesses = True
         """Whether workers are begun to be made ready before a look has found that they are wanted."""
         self.usual = 0.0
@@ -247,7 +246,7 @@ class Opening:
         """
         if not self.guesses or self._begun or (self.watcher is not None and self.watcher.held is False):
             return
-        if left < WORTH_IMPORTING * self._to_import():
+        if left < WORTH_IMPORTING * self._beyond.imports(self.fn, self.watch.sample or ()):
             return
         self._begun = True
         try:
@@ -258,14 +257,6 @@ class Opening:
 
         if self.watch.sample is not None and cannot_be_sent(*self.watch.sample):
             self._beyond.let_go()
-
-    def _to_import(self) -> float:
-        if self._imports is not None:
-            return self._imports
-        seconds = self._beyond.imports(self.fn, self.watch.sample or ())
-        if self.watch.sample is not None:  # of what items are made counts too, once one has been seen
-            self._imports = seconds
-        return seconds
 
     def get_ahead(self, values: tuple[Any, ...]) -> None:
         """Have workers made ready beside the loop; the second time it does nothing."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from alongside.core.choose import Candidates, Facts, Plan, Wishes, choose
+from alongside.runtime.known import recall
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,8 +45,6 @@ class AnyPilot:
         self._wishes = wishes
         self.initialized = False
         """Whether an initializer sets up workers: what they would not have otherwise they may have from there."""
-        self.again = False
-        """Whether the function was run before."""
         self._base = base
         self._fn = fn
         self.total = total
@@ -55,7 +54,6 @@ class AnyPilot:
         """What the tasks seen have taken, and the first of them, where that came alone."""
         self._sample: tuple[Any, Any] | None = None
         self._weight: Weight | None = None
-        self._imports: float | None = None
         self.plan: Plan | None = None
         self.weighed: Facts | None = None
         """The facts behind the plan."""
@@ -192,16 +190,11 @@ class AnyPilot:
     def _to_import(self) -> float:
         """Seconds that workers which are not there take to import, roughly; of a function that is run again, and so
         will be once more, that is not this call's alone."""
-        if self.again:
+        if recall(self._fn) is not None:
             return 0.0
-        if self._imports is not None:
-            return self._imports
         from alongside.workers.preloads import modules_of, seconds_to_import
 
-        seconds = seconds_to_import(modules_of(self._fn, self._sample or ()))
-        if self._sample is not None:  # of what items are made counts too, once one has been seen
-            self._imports = seconds
-        return seconds
+        return seconds_to_import(modules_of(self._fn, self._sample or ()))
 
     def candidates_to_send_to(self) -> Candidates:
         """The backends, with what workers that are not there would import."""

@@ -123,7 +123,7 @@ class Watcher:
             self._over.acquire()
             self._over.release()
         now = heard(self.samples, sys.getswitchinterval())
-        if now is not None and self._of is not None:
+        if now is not None:
             remember(self._of, now)
 
     # ---------------------------------------------------------------------------------------------------- inside
@@ -240,9 +240,7 @@ def took_turns(fn: Any) -> None:
     Why that counts for more than what is heard: what lets the GIL go often, each time for a moment, has nobody wake
     late, and threads gain nothing all the same. What one does to groups of a frame is such.
     """
-    identity = identity_of(fn)
-    if identity is not None:
-        keep_newest(_took_turns, identity, RUNS)
+    keep_newest(_took_turns, identity_of(fn), RUNS)
 
 
 def _takes_turns(identity: Any) -> bool:

@@ -22,6 +22,7 @@ from contextvars import Context, copy_context
 from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
+from operator import attrgetter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,26 +38,11 @@ LINES = 8
 MANY, PART = 100, 0.5
 """Cancelled timers that may wait, and their share of all that wait, before they are thrown out."""
 
-
-_new = object.__new__
-
-
-class _Callback(asyncio.Handle):
-    """As asyncio's. Whoever makes it sets its parts, one by one: a constructor would take as long again."""
-
-    __slots__ = ()
-
-    if TYPE_CHECKING:
-        _loop: LeanLoop
-        _callback: Callable[..., object] | None
-        _args: Sequence[Any]
-        _context: Context
-        _repr: str | None
-        _source_traceback: None
+_WHEN = attrgetter("_when")
 
 
 class _Timer(asyncio.TimerHandle):
-    """The same with a time. `_scheduled`: it waits."""
+    """As asyncio's, made by `_made`. `_scheduled`: it waits."""
 
     __slots__ = ()
 
@@ -64,9 +50,6 @@ class _Timer(asyncio.TimerHandle):
         _loop: LeanLoop
         _callback: Callable[..., object] | None
         _args: Sequence[Any]
-        _context: Context
-        _repr: str | None
-        _source_traceback: None
         _when: float
         _scheduled: bool
 
@@ -108,20 +91,16 @@ class LeanLoop(asyncio.SelectorEventLoop):
             return _from_outside(super().call_soon(callback, *args, context=context))
         if self._closed:
             self._check_closed()
-        handle: _Callback = _new(_Callback)
-        handle._loop, handle._callback, handle._args = self, callback, args
-        handle._context = copy_context() if context is None else context
-        handle._cancelled = False
-        handle._repr = handle._source_traceback = None
+        handle: asyncio.Handle = _made(asyncio.Handle, self, callback, args, context)
         self._ready.append(handle)
         return handle
 
     def call_later(
         self, delay: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        if self._debug:
+        if self._debug or (type(delay) is not float and type(delay) is not int):
             return _from_outside(super().call_later(delay, callback, *args, context=context))
-        line = self._lines.get(delay) if type(delay) is float or type(delay) is int else None
+        line = self._lines.get(delay)
         if line is None:
             line = self._new_line(delay)
             if line is None:
@@ -129,7 +108,8 @@ class LeanLoop(asyncio.SelectorEventLoop):
         when = self.time() + delay
         if self._closed:
             self._check_closed()
-        timer = self._timer(when, callback, args, context)
+        timer: _Timer = _made(_Timer, self, callback, args, context)
+        timer._when, timer._scheduled = when, True
         line.append(timer)
         if when < self._alarm_at:
             self._set_alarm(when)
@@ -142,7 +122,8 @@ class LeanLoop(asyncio.SelectorEventLoop):
             return _from_outside(super().call_at(when, callback, *args, context=context))
         if self._closed:
             self._check_closed()
-        timer = self._timer(when, callback, args, context)
+        timer: _Timer = _made(_Timer, self, callback, args, context)
+        timer._when, timer._scheduled = when, True
         heappush(self._heap, (when, self._number(), timer))
         if not when >= self._alarm_at:  # nor is one that is no number: asyncio calls that at once
             self._set_alarm(when)
@@ -167,11 +148,9 @@ class LeanLoop(asyncio.SelectorEventLoop):
 
     def _new_line(self, delay: float) -> deque[_Timer] | None:
         """One for this delay, where there may be one more; lines where nobody stands make room."""
-        if not ((type(delay) is float or type(delay) is int) and delay > 0):
-            return None
         if len(self._lines) >= LINES:
             self._lines = {delay: line for delay, line in self._lines.items() if line}
-        if len(self._lines) >= LINES:
+        if len(self._lines) >= LINES or not delay > 0:
             return None
         line = self._lines[delay] = deque[_Timer]()
         return line
@@ -180,16 +159,6 @@ class LeanLoop(asyncio.SelectorEventLoop):
         """As ever, right before asyncio reads the clock by which it tells what is due."""
         super()._process_events(events)  # type: ignore[misc]
         self._end = self.time() + self._clock_resolution
-
-    def _timer(
-        self, when: float, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None
-    ) -> _Timer:
-        timer: _Timer = _new(_Timer)
-        timer._loop, timer._callback, timer._args, timer._when = self, callback, args, when
-        timer._context = copy_context() if context is None else context
-        timer._cancelled, timer._scheduled = False, True
-        timer._repr = timer._source_traceback = None
-        return timer
 
     def _set_alarm(self, when: float) -> None:
         if self._alarm is not None:
@@ -221,16 +190,12 @@ class LeanLoop(asyncio.SelectorEventLoop):
             due.append(heappop(heap)[2])
         if heap:
             first = heap[0][0]
-        several = bool(due)
         for line in self._lines.values():
-            before = len(due)
             while line and line[0]._when < end:
                 due.append(line.popleft())
             if line:
                 first = min(first, line[0]._when)
-            several = several or bool(before)
-        if several:
-            due.sort(key=asyncio.TimerHandle.when)
+        due.sort(key=_WHEN)
         return due, first
 
     def _tidy(self) -> None:
@@ -242,6 +207,16 @@ class LeanLoop(asyncio.SelectorEventLoop):
             line.clear()
             line.extend(kept)
         self._gone, self._asked = 0, False
+
+
+def _made(kind: Any, loop: LeanLoop, callback: Any, args: tuple[Any, ...], context: Context | None) -> Any:
+    """A handle with its parts. Why not by its constructor: that calls others, and asks what is known here."""
+    handle = object.__new__(kind)
+    handle._loop, handle._callback, handle._args = loop, callback, args
+    handle._context = copy_context() if context is None else context
+    handle._cancelled = False
+    handle._repr = handle._source_traceback = None
+    return handle
 
 
 def _from_outside(handle: H) -> H:
