@@ -22,7 +22,7 @@ class Told:
         self.ends = False
         self.handed_over = Event()
 
-    def flush(self) -> None:
+    def flush_amid(self) -> None:
         if self.ends:
             raise SystemExit
         self.handed_over.set()

@@ -290,12 +290,13 @@ class Worker:
         if get_ident() == self._thread:  # else a task may just be at a line
             self._voice.end_lines()
         self._voice.send(everything=True)
-        for offset, values, took in stretches:
-            self._send_values(batch, offset, values, took, seconds)
-            seconds = 0.0
+        spent = [_spent(values, took) for _, values, took in stretches]
+        every = sum(spent) + sum(took for *_, took in broken)
+        each = seconds / max(every, 1e-9)  # of the whole, for each second in a task
+        for (offset, values, took), part in zip(stretches, spent, strict=True):
+            self._send_values(batch, offset, values, took, each * part)
         for offset, error, took in broken:
-            self._send_fault(batch, offset, error, took, seconds)
-            seconds = 0.0
+            self._send_fault(batch, offset, error, took, each * took)
         self._return_leases()
 
     def _send_values(self, batch: int, offset: int, values: list[Any], took: Any, seconds: float) -> None:
@@ -359,6 +360,11 @@ _HANDLERS = {
     RELEASE: Worker._on_release,
     FUNCTION: Worker._on_function,
 }
+
+
+def _spent(values: list[Any], took: float | list[float]) -> float:
+    """Seconds in the tasks of a stretch."""
+    return took * len(values) if isinstance(took, float) else sum(took)
 
 
 def _end_child(broken: list[Broken]) -> None:

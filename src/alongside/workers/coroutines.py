@@ -90,6 +90,10 @@ class Coroutines:
                 broken = [(fault.offset, fault.exception, fault.seconds) for fault in done.faults]
                 self._emit(done.batch, stretches, broken, done.seconds)
 
+    def flush_amid(self) -> None:
+        """The same: what the ticker asks for while there is something to do."""
+        self.flush()
+
     def _look_on(self) -> None:
         """Note which coroutine keeps the loop for long; tell the parent where and how long, once it does no more."""
         offset, step, now = self._page[OFFSET], self._page[STEP], monotonic_ns()

@@ -36,11 +36,15 @@ if TYPE_CHECKING:
 
 TIMED_FROM = 20_000
 """Nanoseconds a task must take for each to be timed on its own; below it a batch's mean is reported, since reading the
-clock would cost several per cent."""
+clock would cost several per cent. Those that were below are timed again from twice as long: where the two meet a
+stretch ends, and each stretch is sent, and dealt with, apart."""
 
 PORTION, MOST = 200_000, 512
 """Nanoseconds that the tasks taken from a batch at one go should last, and how many they are at most: of those whose
 mean is reported, so many may turn out to be of another kind before they are timed on their own."""
+
+LONG = 500_000
+"""Nanoseconds that what was taken at one go has taken from which it is taking long."""
 
 _STEADY: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
 """Whether an iterator of C code gives each item once though two threads ask it."""
@@ -84,6 +88,7 @@ class Runner:
         self._broken: list[Broken] = []
         self._values: list[Any] = []
         self._times: list[float] | None = None
+        self._apart, self._opened_at = True, 0
         self._calling = self._called = call
         self._sharing = allocate_lock()
         self._items: Any = ()
@@ -92,7 +97,7 @@ class Runner:
         self._batch = self._offset = self._taken = self._end = 0
         """The batch, the offset of its first item here, how many items were taken, and behind which none is."""
         self._first = 0
-        self._emitted_at = 0
+        self._emitted_at = self._begun_at = 0
         self.stopped = False
 
     def run(self, batch: int, offset: int, items: Items) -> None:
@@ -145,6 +150,14 @@ class Runner:
                 spent, self._emitted_at = now - self._emitted_at, now
                 self._emit(self._page[BATCH], stretches, broken, spent * 1e-9)
 
+    def flush_amid(self) -> None:
+        """Hand over what is finished while a task takes long; from another thread.
+
+        Does nothing while tasks are brief: the loop hands over by itself, most often together with a batch's end.
+        """
+        if monotonic_ns() - self._begun_at >= LONG:
+            self.flush()
+
     def seize(self, since: int) -> int | None:
         """Run nothing more after the task in hand, and emit nothing of it; its offset. From another thread.
 
@@ -170,7 +183,9 @@ class Runner:
         first, todo = self._next()
         if todo is None:
             return False
-        begun = monotonic_ns()
+        begun = self._begun_at = monotonic_ns()
+        if begun >= self._emitted_at + self.hand_over:
+            self.flush()
         try:
             self._run_from(todo, first)
         except self._passes:
@@ -181,7 +196,9 @@ class Runner:
             with self._sharing:
                 self._taken, self._rest = failed + 1 - self._offset, iter(())
         else:
-            self._each = (monotonic_ns() - begun) // max(1, self._page[OFFSET] - first)
+            each = (monotonic_ns() - begun) // max(1, self._page[OFFSET] - first)
+            lone = first == self._offset  # the first of its batch comes after a pause, and tells less
+            self._each = (3 * self._each + each) // 4 if lone else each
         return True
 
     def _look(self, item: Any) -> Any:
@@ -208,7 +225,7 @@ class Runner:
         return self._offset + first, todo
 
     def _run_from(self, todo: Iterable[Any], offset: int) -> None:
-        timed = self._always_timed or self._each >= TIMED_FROM
+        timed = self._apart = self._always_timed or self._each >= (TIMED_FROM if self._apart else 2 * TIMED_FROM)
         if timed != (self._times is not None):
             with self._lock:
                 self._close_stretch()
@@ -245,6 +262,7 @@ class Runner:
 
     def _open_stretch(self, first: int) -> None:
         self._first, self._values, self._times = first, [], None
+        self._opened_at = monotonic_ns()
 
     def _close_stretch(self) -> None:
         values, times = self._values, self._times
@@ -254,8 +272,9 @@ class Runner:
         done = values[:count]
         del values[:count]
         seconds: float | list[float]
+        opened_at, self._opened_at = self._opened_at, monotonic_ns()
         if times is None:
-            seconds = (monotonic_ns() - self._emitted_at) * 1e-9 / count
+            seconds = (self._opened_at - opened_at) * 1e-9 / count
         else:
             seconds = times[:count]
             del times[:count]

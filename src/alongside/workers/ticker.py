@@ -69,7 +69,7 @@ class Ticker:
         runner = self._runner
         if runner is None or not runner.busy:
             return False
-        runner.flush()
+        runner.flush_amid()
         self._voice.send()
         self._listen()
         return True
