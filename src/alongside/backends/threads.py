@@ -89,7 +89,8 @@ class ThreadsBackend:
     def wait(self, timeout: float | None) -> Sequence[Event]:
         begun = self._begun()
         events = self._told(0.0 if begun else self._pool.patience(timeout))
-        if self._pool.backed_up and not self._pool.understaffed:
+        begun = begun or self._begun()
+        if self._pool.backed_up and not self._pool.understaffed and not begun:
             events += self._told(GATHER)
         self._pool.expire()
         returned = self._pool.returned()
