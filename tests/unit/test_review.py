@@ -82,6 +82,13 @@ def test_threads_that_turn_out_to_take_turns_come_home_to_what_the_loop_took() -
     assert going.review.facts.gil_held
 
 
+def test_who_comes_home_is_told_what_could_not_be_used_and_why() -> None:
+    going = Going(COMPUTING._replace(gil_held=False, unpicklable="it reads settings.scale.", item_bytes=1))
+    better = going.on(80, 1.0, 0.05, 1.1)
+    assert better is not None
+    assert "processes cannot be used: it reads settings.scale." in better.reasons
+
+
 def test_threads_that_compute_are_looked_at_soon_and_others_later() -> None:
     brief = COMPUTING._replace(wall=0.003, cpu=0.003, process_cpu=0.003)
     going = Going(brief._replace(gil_held=False, pickle_seconds=1.0, item_bytes=1))

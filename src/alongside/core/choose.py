@@ -174,7 +174,7 @@ def choose(facts: Facts, candidates: Candidates, wishes: Wishes = Wishes()) -> P
     reasons = _reasons(facts, best, able, predictions, home)
     workers, slots = sizes[best]
     grows_to = _most(facts, able[best], wishes)
-    return Plan(best, workers, (*reasons, *_excluded(facts, candidates, wishes)), predictions, slots, grows_to)
+    return Plan(best, workers, (*reasons, *excluded(facts, candidates, wishes)), predictions, slots, grows_to)
 
 
 def _most(facts: Facts, caps: Capabilities, wishes: Wishes) -> int:
@@ -297,18 +297,11 @@ def why_not(facts: Facts, caps: Capabilities, wishes: Wishes) -> str:
     return ""
 
 
-def _excluded(facts: Facts, candidates: Candidates, wishes: Wishes) -> tuple[str, ...]:
-    found = ((name, why_not(facts, caps, wishes)) for name, caps in candidates.items())
-    told = [
-        f"{name} cannot be used: {why.rstrip('.')}."
-        for name, why in found
-        if why and _worth_saying(facts, candidates[name])
-    ]
-    return tuple(told)
-
-
-def _worth_saying(facts: Facts, caps: Capabilities) -> bool:
-    return caps.needs_pickling and bool(facts.unpicklable)
+def excluded(facts: Facts, candidates: Candidates, wishes: Wishes) -> tuple[str, ...]:
+    """Which backends cannot be taken, and why, a sentence each; only where that is the tasks' own affair."""
+    found = ((name, caps, why_not(facts, caps, wishes)) for name, caps in candidates.items())
+    own = [(name, why) for name, caps, why in found if why and caps.needs_pickling and facts.unpicklable]
+    return tuple(f"{name} cannot be used: {why.rstrip('.')}." for name, why in own)
 
 
 # ------------------------------------------------------------------------------------------------ in plain words

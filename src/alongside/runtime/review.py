@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import perf_counter
 
-from alongside.core.choose import Candidates, Facts, Plan, Wishes, choose, span, waits, why_not
+from alongside.core.choose import Candidates, Facts, Plan, Wishes, choose, excluded, span, waits, why_not
 from alongside.core.events import Command, Event, Finished
 from alongside.core.known import SATURATED, SPREAD
 from alongside.core.ports import Capabilities
@@ -180,7 +180,8 @@ class Review:
         if turns and self._in_turns:
             self.turns, self.facts = True, self.facts._replace(gil_held=True)
         why = f"it was on {plan.backend}, where the rest would have taken about {span(rest)}."
-        return other._replace(reasons=(*other.reasons, why))
+        barred = excluded(facts, self._candidates, self._wishes)
+        return other._replace(reasons=(*other.reasons, *barred, why))
 
 
 def cpu_clock(backend: Any) -> Callable[[], float] | None:
