@@ -16,10 +16,11 @@ import alongside
 from alongside.core.choose import SWITCH
 from alongside.runtime.callables import REMEMBERED, identity_of, may_take_long
 from alongside.runtime.loop import Stopwatch
-from alongside.runtime.opening import BRIEF, PAID_FOR, Opening
+from alongside.runtime.opening import BRIEF, CONTENDED, PAID_FOR, Opening
 from alongside.runtime.source import Source
 from alongside.runtime.unsendable import cannot_be_sent
 from alongside.runtime.watcher import Watcher, brisk, cpu_clock, heard, remember
+from tests.conftest import wait_until
 
 
 class Told:
@@ -452,6 +453,55 @@ def test_a_stretch_that_lasts_as_long_as_those_before_it_is_not_looked_at_again(
     assert pilot.looked.is_set()
 
 
+@pytest.mark.parametrize(
+    ("held", "loaded", "looks"), [(True, False, False), (True, True, True), (False, False, True)], ids=str
+)
+def test_the_engine_is_loaded_beside_a_task_that_holds_the_gil_only_if_that_lasts(
+    monkeypatch: pytest.MonkeyPatch, held: bool, loaded: bool, looks: bool
+) -> None:
+    """Where it ends sooner the engine is loaded after it, in a quarter of the time."""
+    monkeypatch.delitem(sys.modules, PAID_FOR[0], raising=False)
+    if loaded:
+        monkeypatch.setitem(sys.modules, PAID_FOR[0], object())
+    pilot = Told(plan=None)
+    opening, _ = opened(abs, range(100), pilot)
+    opening.watcher, opening.pilot = Heard(held), None  # type: ignore[assignment]
+    opening._waits = lambda stuck: False  # type: ignore[method-assign]
+    opening.watch.since, opening.watch._taken = time.perf_counter(), 1
+    for stuck, looked in ((0.05, looks), (CONTENDED, True)):
+        opening._take_over(stuck)  # the first time it takes a note
+        opening._take_over(stuck)
+        assert pilot.looked.is_set() is looked
+
+
+@pytest.mark.parametrize(("each", "goes"), [(0.05, True), (0.001, False)])
+def test_between_two_long_tasks_workers_that_are_about_to_be_there_are_waited_for(each: float, goes: bool) -> None:
+    class Coming(Told):
+        """Its workers are there when they have been asked for a few times."""
+
+        asked = 0
+
+        @property
+        def awaiting(self) -> bool:
+            self.asked += 1
+            return self.asked < 5
+
+        @awaiting.setter
+        def awaiting(self, value: bool) -> None:
+            """Told at the beginning."""
+
+        def look(self, watcher: object, waits: bool) -> object:
+            self.awaited = ["processes"]
+            return super().look(watcher, waits) if self.asked >= 5 else None
+
+    opening, takers = opened(abs, range(100), Coming())
+    opening.watcher = Heard(True)  # type: ignore[assignment]
+    opening.watch.done, opening.watch.wall, opening.watch.cpu = 10, 10 * each, 10 * each
+    assert (opening._move() is not None) is goes
+    assert len(takers) == goes
+    opening.close()
+
+
 def test_what_is_brief_is_what_threads_do_not_overlap() -> None:
     assert BRIEF == SWITCH
 
@@ -471,6 +521,30 @@ def test_what_is_brief_is_what_threads_do_not_overlap() -> None:
 )
 def test_the_verdict_on_the_gil(samples: list[float], verdict: bool | None) -> None:
     assert heard(samples, 0.005) is verdict
+
+
+def test_a_loop_that_is_stuck_is_looked_at_before_the_gil_was_heard_and_that_does_not_hinder_the_hearing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A helper process begins that much sooner; what its start keeps the CPUs from the watcher is not the samples'."""
+    delay, asked, over = [0.0], list[int](), threading.Event()
+
+    def stuck() -> bool:
+        asked.append(len(watcher.samples))
+        delay[0] += 1.0  # for so long the thread has no CPU, amid the first question
+        return over.is_set()
+
+    monkeypatch.setattr("alongside.runtime.watcher.run_delay", lambda: delay[0] if len(asked) < 2 else 1.0)
+    began = time.perf_counter() - 1.0
+    watcher = Watcher(lambda: began, stuck, computed=time.perf_counter)
+    assert wait_until(lambda: len(asked) > 1, 30)
+    assert asked[0] <= 1  # its own start may have been one
+    late = [0.006]
+    watcher._add(late[0])
+    watcher._add(late[0])
+    assert watcher.held is True
+    over.set()
+    watcher.stop()
 
 
 def test_a_verdict_is_remembered_with_the_function_and_few_are() -> None:
