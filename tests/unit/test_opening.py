@@ -547,6 +547,19 @@ def test_a_loop_that_is_stuck_is_looked_at_before_the_gil_was_heard_and_that_doe
     watcher.stop()
 
 
+def test_what_it_had_no_cpu_for_once_is_not_held_against_later_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A helper that starts keeps the CPUs for some 10 ms: after that no verdict was trusted, and the loop went on."""
+    monkeypatch.setattr("alongside.runtime.watcher.run_delay", lambda: 0.015)
+    watcher = Watcher(lambda: None)
+    for _ in range(2):
+        watcher._add(0.006)
+    assert not watcher.samples
+    for _ in range(2):
+        watcher._add(0.006)
+    assert watcher.held is True
+    watcher.stop()
+
+
 def test_a_verdict_is_remembered_with_the_function_and_few_are() -> None:
     def work(item: int) -> int:
         return item

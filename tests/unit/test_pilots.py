@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from alongside.backends.serial import SerialBackend
 from alongside.compose import candidates
 from alongside.core.choose import Facts, Plan, Wishes
 from alongside.core.model import Batch, Block, Job
+from alongside.runtime import probe
 from alongside.runtime.loop import Spent, Stopwatch
 from alongside.runtime.pilot import Pilot, Tally
 from alongside.runtime.pilot_any import MEANWHILE
@@ -272,3 +274,21 @@ def test_with_a_timeout_the_tasks_compute_in_another_thread_than_the_pilots() ->
     assert pilot._watcher is not None
     assert pilot._watcher.computed() >= 0.05
     pilot.close()
+
+
+def test_what_pickling_nothing_takes_is_not_charged_to_each_item(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many items are sent in one pickle. A loop over files stayed one for what their names seemed to take to send."""
+    clock = [0.0]
+    takes = {None: 5e-6, "name": 5.5e-6, "result": 5.25e-6, 1: 5e-6, 2: 4e-6}
+
+    def size_of(value: Any) -> int:
+        clock[0] += takes.get(value, 0.0) if not callable(value) else 1.0
+        return 10
+
+    monkeypatch.setattr(probe, "_size_of", size_of)
+    monkeypatch.setattr(probe.time, "perf_counter", lambda: clock[0])
+    weight = probe.Weight()
+    weight.measure(abs, "name", "result")
+    assert weight.seconds == pytest.approx(2 * 0.75e-6 + 20 / probe.BANDWIDTH)
+    weight.measure(abs, 1, 2)
+    assert weight.seconds == pytest.approx(2 * probe.ATOM + 20 / probe.BANDWIDTH)

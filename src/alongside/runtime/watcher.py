@@ -176,7 +176,7 @@ class Watcher:
         self._stopping.acquire(timeout=NAP)
         late = time.perf_counter() - before - NAP
         computed = self.computed() - used > 0.5 * (NAP + max(late, 0.0))
-        if amid and computed and not self._stopped:
+        if computed and not self._stopped and (amid or self._amid_stretch()):
             self._add(late)
 
     def _add(self, late: float) -> None:
@@ -188,9 +188,10 @@ class Watcher:
         samples = [*self.samples, late]
         if not self._trusted and heard(samples, sys.getswitchinterval()):
             with brisk():
-                self._trusted = run_delay() - self._left_out < 0.5 * sum(samples)
+                delay = run_delay()
+            self._trusted = delay - self._left_out < 0.5 * sum(samples)
             if not self._trusted:
-                samples = []
+                samples, self._left_out = [], delay  # those to come are compared with what comes from here on
         self.samples = samples
 
     def _amid_stretch(self) -> bool:
