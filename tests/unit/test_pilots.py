@@ -286,7 +286,7 @@ def test_what_pickling_nothing_takes_is_not_charged_to_each_item(monkeypatch: py
         return 10
 
     monkeypatch.setattr(probe, "_size_of", size_of)
-    monkeypatch.setattr(probe.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr("alongside.runtime.probe.time.perf_counter", lambda: clock[0])
     weight = probe.Weight()
     weight.measure(abs, "name", "result")
     assert weight.seconds == pytest.approx(2 * 0.75e-6 + 20 / probe.BANDWIDTH)
