@@ -454,10 +454,12 @@ def test_a_stretch_that_lasts_as_long_as_those_before_it_is_not_looked_at_again(
 
 
 @pytest.mark.parametrize(
-    ("held", "loaded", "looks"), [(True, False, False), (True, True, True), (False, False, True)], ids=str
+    ("held", "loaded", "looks"),
+    [(True, False, False), (None, False, False), (True, True, True), (False, False, True)],
+    ids=str,
 )
 def test_the_engine_is_loaded_beside_a_task_that_holds_the_gil_only_if_that_lasts(
-    monkeypatch: pytest.MonkeyPatch, held: bool, loaded: bool, looks: bool
+    monkeypatch: pytest.MonkeyPatch, held: bool | None, loaded: bool, looks: bool
 ) -> None:
     """Where it ends sooner the engine is loaded after it, in a quarter of the time."""
     monkeypatch.delitem(sys.modules, PAID_FOR[0], raising=False)

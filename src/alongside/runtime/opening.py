@@ -351,7 +351,7 @@ class Opening:
         assert self.watcher is not None
         if "alongside.compose" in modules:
             return stuck >= LOADED
-        if self.watcher.held and not self._waits(stuck):
+        if self.watcher.held is not False and not self._waits(stuck):
             return stuck >= CONTENDED
         many = MANY_LEFT if self._waits(stuck) else 2 * MANY_LEFT
         return stuck >= (LOADED if others * stuck > many else NOT_LOADED)
