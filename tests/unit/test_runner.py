@@ -150,6 +150,6 @@ def test_brief_tasks_are_handed_over_by_the_loop_and_a_long_one_by_who_looks_at_
         return task
 
     brief = lambda: hours.work(10_000)  # noqa: E731
-    runner.run(1, 0, [brief] * 40 + [look(20_000)] + [brief] * 900 + [look(600_000)])
-    assert seen == [0, 2]  # the loop by itself, 8 ms after the first, and whoever looks 0.6 ms into the last
+    runner.run(1, 0, [brief] * 40 + [look(20_000)] + [brief] * 1_000 + [look(1_100_000)])
+    assert seen == [0, 2]  # the loop by itself, 9.5 ms after the first, and whoever looks 1.1 ms into the last
     assert [sum(len(values) for _, values, _ in stretches) for stretches, _ in hours.emitted][-1] == 1

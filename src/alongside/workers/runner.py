@@ -43,7 +43,7 @@ PORTION, MOST = 200_000, 512
 """Nanoseconds that the tasks taken from a batch at one go should last, and how many they are at most: of those whose
 mean is reported, so many may turn out to be of another kind before they are timed on their own."""
 
-LONG = 500_000
+LONG = 1_000_000
 """Nanoseconds that what was taken at one go has taken from which it is taking long."""
 
 _STEADY: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
@@ -66,8 +66,9 @@ class Runner:
     loop then finds its iterator at its end.
     """
 
-    hand_over = 8_000_000
-    """Nanoseconds after which finished results are handed over though their batch goes on."""
+    hand_over = 9_500_000
+    """Nanoseconds after which finished results are handed over though their batch goes on: somewhat longer than a batch
+    is made to last (core/batching.py), or most would be sent back in two pieces."""
 
     def __init__(
         self,
