@@ -22,12 +22,16 @@ modules of its own: numpy 95 and 84, pandas 280 and 294, polars 320 and 194, aio
 
 _NOT_THERE = ("__main__", "__mp_main__", "", "builtins")
 
+_OURS = stdlib_module_names | {"alongside", "cloudpickle"}
+"""Packages that take little to import, or are there already."""
+
 
 def modules_of(fn: Any, values: tuple[Any, ...] = ()) -> tuple[str, ...]:
-    """Its module; or, where it travels by value, what that takes and the modules that its code names. And those of
-    `values`, an item and a result: a frame brings pandas with it, whether the function names that or not."""
+    """Its module; or, where it travels by value, what that takes and the modules that its code names; what it
+    imports itself when it is called; and those of `values`, an item and a result: a frame brings pandas with it,
+    whether the function names that or not."""
     try:
-        return tuple(dict.fromkeys([*_guessed(fn), *filter(None, map(_home_of, values))]))
+        return tuple(dict.fromkeys([*_guessed(fn), *_imported_in(fn), *filter(None, map(_home_of, values))]))
     except Exception:  # it is an object whose attributes are not what they are elsewhere, as a mock's are
         return ()
 
@@ -44,9 +48,20 @@ def _home_of(value: Any) -> str:
     return "" if home in _NOT_THERE or is_unfinished(home, modules) else home
 
 
-def _guessed(fn: Any) -> tuple[str, ...]:
+def _imported_in(fn: Any) -> list[str]:
+    """What the function itself imports when called, as far as it has been called here; the standard library apart."""
+    code = getattr(_inner(fn), "__code__", None)
+    loaded = [name for name in (code.co_names if code else ()) if name in modules and name not in _NOT_THERE]
+    return [name for name in loaded if _package(name) not in _OURS and not is_unfinished(name, modules)]
+
+
+def _inner(fn: Any) -> Any:
     inner = getattr(fn, "func", fn)
-    inner = getattr(inner, "__func__", inner)
+    return getattr(inner, "__func__", inner)
+
+
+def _guessed(fn: Any) -> tuple[str, ...]:
+    inner = _inner(fn)
     home = getattr(inner, "__module__", None) or ""
     if home not in _NOT_THERE and not is_unfinished(home, modules):
         return (home,)
@@ -71,7 +86,7 @@ def _seconds_to_import(names: tuple[str, ...], loaded: int) -> float:
         packages = {_package(name) for name in names}
         for name in names:
             packages.update(map(_package, _named_in(modules.get(name))))
-        packages -= stdlib_module_names | {"alongside", "cloudpickle"}
+        packages -= _OURS
         return EACH * sum(_package(name) in packages for name in [*modules])
     except Exception:  # a module may hold what is not what it is elsewhere
         return 0.0
