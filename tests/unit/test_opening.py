@@ -549,6 +549,19 @@ def test_a_loop_that_is_stuck_is_looked_at_before_the_gil_was_heard_and_that_doe
     watcher.stop()
 
 
+@pytest.mark.parametrize(("amid", "counts"), [([None, 1.0], 1), ([1.0, None], 1), ([None, None], 0)], ids=str)
+def test_a_sample_counts_where_a_task_was_in_hand_at_either_end_of_it(amid: list[Any], counts: int) -> None:
+    """A task that reads a file wakes the watcher just as it ends: each sample then began between two."""
+    watcher: Any = Watcher.__new__(Watcher)
+    watcher.samples, watcher._stopped, watcher._trusted = [], False, True
+    watcher.computed = time.perf_counter  # it computes all the time
+    watcher._since = iter(amid).__next__
+    watcher._stopping = threading.Lock()
+    watcher._stopping.acquire()
+    watcher._sample()
+    assert len(watcher.samples) == counts
+
+
 def test_what_it_had_no_cpu_for_once_is_not_held_against_later_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     """A helper that starts keeps the CPUs for some 10 ms: after that no verdict was trusted, and the loop went on."""
     monkeypatch.setattr("alongside.runtime.watcher.run_delay", lambda: 0.015)
