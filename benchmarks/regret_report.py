@@ -5,6 +5,7 @@ Owns: medians, regrets, the promises they are judged by. Must never: run anythin
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import exp, log
 from statistics import median
@@ -78,8 +79,9 @@ class Told:
         return max((plan["executions"] - plan["items"] for plan in self.plans), default=None)
 
 
-def spread(regrets: list[float]) -> str:
-    """The promises about a list of regrets, in one line."""
+def spread(told: Iterable[float | None]) -> str:
+    """The promises about some regrets, in one line."""
+    regrets = [regret for regret in told if regret is not None]
     if not regrets:
         return "nothing measured"
     mean = exp(sum(map(log, regrets)) / len(regrets))
@@ -92,20 +94,16 @@ def spread(regrets: list[float]) -> str:
 
 def summary(rows: list[Told]) -> list[str]:
     """The promises, a line each."""
-    fresh = [regret for row in rows if (regret := row.regret(row.first)) is not None]
-    warm = [regret for row in rows if (regret := row.regret(row.warm)) is not None]
-    fresh_before = [regret for row in rows if (regret := row.chosen_before(row.first)) is not None]
-    warm_before = [regret for row in rows if (regret := row.chosen_before(row.warm)) is not None]
     kept = [kept for row in rows for kept in (row.loop_kept(row.first), row.loop_kept(row.warm)) if kept is not None]
     ratios = [ratio for row in rows if (ratio := row.predicted()) is not None]
     near = sum(1 / NEAR <= ratio <= NEAR for ratio in ratios)
     twice = [row.row for row in rows if row.twice()]
     counted = sum(row.twice() is not None for row in rows)
     return [
-        f"fresh interpreter: {spread(fresh)}",
-        f"warm: {spread(warm)}",
-        f"fresh, the way by hand chosen on the other rounds: {spread(fresh_before)}",
-        f"warm, the way by hand chosen on the other rounds: {spread(warm_before)}",
+        f"fresh interpreter: {spread(row.regret(row.first) for row in rows)}",
+        f"warm: {spread(row.regret(row.warm) for row in rows)}",
+        f"fresh, the way by hand chosen on the other rounds: {spread(row.chosen_before(row.first) for row in rows)}",
+        f"warm, the way by hand chosen on the other rounds: {spread(row.chosen_before(row.warm) for row in rows)}",
         f"where the loop is best: {sum(kept)} of {len(kept)} within 5 % + 2 ms of it",
         f"predictions: {near} of {len(ratios)} within a factor of {NEAR}",
         f"executed more than once: {', '.join(twice) or 'nothing'} (counted in {counted} workloads)",

@@ -541,9 +541,8 @@ def test_a_loop_that_is_stuck_is_looked_at_before_the_gil_was_heard_and_that_doe
     watcher = Watcher(lambda: began, stuck, computed=time.perf_counter)
     assert wait_until(lambda: len(asked) > 1, 30)
     assert asked[0] <= 1  # its own start may have been one
-    late = [0.006]
-    watcher._add(late[0])
-    watcher._add(late[0])
+    watcher._add(0.006)
+    watcher._add(0.006)
     assert watcher.held is True
     over.set()
     watcher.stop()

@@ -205,12 +205,13 @@ class Opening:
             self._guess(self.watch.left())
         if not self._is_time() or not self._heard_enough():
             return None
-        plan = self._look(self.watch.cpu < 0.2 * self.watch.wall)
+        waits = self._has_waited
+        plan = self._look(waits)
         if plan is None and self.pilot.weighed is not None and not self.pilot.awaiting:
             self._beyond.stays(self.fn, self.pilot.weighed)
         if plan is None:
             self._load_if_awaited()
-            plan = self._look(self.watch.cpu < 0.2 * self.watch.wall) if self._arrive() else None
+            plan = self._look(waits) if self._arrive() else None
         return self._go(plan) if plan is not None and self.watch.relieve() else None
 
     def _load_if_awaited(self) -> None:
@@ -259,8 +260,12 @@ class Opening:
     def _heard_enough(self) -> bool:
         """Whether the GIL's part is known, or plays none. Why it is asked first: a look at the kernel's accounts lets
         the GIL go, and one after every stretch would make the watcher believe that the tasks do."""
-        waits = self.watch.cpu < 0.2 * self.watch.wall
-        return waits or self.watcher is None or self.watcher.ended or self.watcher.held is not None
+        return self._has_waited or self.watcher is None or self.watcher.ended or self.watcher.held is not None
+
+    @property
+    def _has_waited(self) -> bool:
+        """Whether the tasks seen have waited, most of their time."""
+        return self.watch.cpu < 0.2 * self.watch.wall
 
     def _guess(self, left: float) -> None:
         """Workers will probably be wanted; not where the tasks were heard to let the GIL go, now or in an earlier run:
@@ -351,9 +356,10 @@ class Opening:
         assert self.watcher is not None
         if "alongside.compose" in modules:
             return stuck >= LOADED
-        if self.watcher.held is not False and not self._waits(stuck):
+        waits = self._waits(stuck)
+        if self.watcher.held is not False and not waits:
             return stuck >= CONTENDED
-        many = MANY_LEFT if self._waits(stuck) else 2 * MANY_LEFT
+        many = MANY_LEFT if waits else 2 * MANY_LEFT
         return stuck >= (LOADED if others * stuck > many else NOT_LOADED)
 
     def _computes(self, stuck: float) -> bool:

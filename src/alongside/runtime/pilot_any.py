@@ -92,9 +92,10 @@ class AnyPilot:
     def see(self, delivery: Delivery) -> None:
         """Count what has come, and keep one item and its result to weigh."""
         from alongside.core.model import Block, size
+        from alongside.workers.runner import spent
 
-        tasks, each = size(delivery), delivery.seconds
-        seconds = each * tasks if isinstance(each, float) else sum(each)
+        tasks = size(delivery)
+        seconds = spent(tasks, delivery.seconds)
         if self._seen == 0 and tasks == 1:
             self._first = seconds
         self._seen += tasks

@@ -180,15 +180,11 @@ class Watcher:
             self._add(late)
 
     def _add(self, late: float) -> None:
-        """One more sample. Before they make a verdict of "held" they are compared with the time this thread had no CPU.
-
-        Why only then, and briskly: that has to be read from a file, and whoever reads lets the GIL go and waits for it
-        again, three times.
-        """
+        """One more sample. Before they make a verdict of "held", and only then (`_without_cpu` says why), they are
+        compared with the time this thread had no CPU."""
         samples = [*self.samples, late]
         if not self._trusted and heard(samples, sys.getswitchinterval()):
-            with brisk():
-                delay = run_delay()
+            delay = _without_cpu()
             self._trusted = delay - self._left_out < 0.5 * sum(samples)
             if not self._trusted:
                 samples, self._left_out = [], delay  # those to come are compared with what comes from here on
@@ -215,11 +211,9 @@ class Watcher:
     def _ask_unheard(self) -> bool:
         """The same, before there are samples: a helper process begins while they are taken. What this thread had no CPU
         for meanwhile is not the samples'."""
-        with brisk():
-            before = run_delay()
+        before = _without_cpu()
         answer = self._ask()
-        with brisk():
-            self._left_out = run_delay() - before
+        self._left_out = _without_cpu() - before
         return answer
 
     def _wait_until_stuck(self) -> None:
@@ -307,6 +301,13 @@ class brisk:  # noqa: N801  (used as a context manager, like those of contextlib
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=brisk.forget)
+
+
+def _without_cpu() -> float:
+    """Seconds for which this thread was ready but had no CPU. Why briskly, and seldom: that is read from a file, and
+    whoever reads lets the GIL go and waits for it again, three times."""
+    with brisk():
+        return run_delay()
 
 
 def know_main_thread() -> None:

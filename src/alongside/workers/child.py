@@ -48,7 +48,7 @@ from alongside.workers.job import Job
 from alongside.workers.page import KEEN, ONE_OF_THEM, UP, ToldPage, slot
 from alongside.workers.payload import RESULT, always_loads, few_atoms, pack, pickled, unpack
 from alongside.workers.runner import BATCH as BATCH_FIELD
-from alongside.workers.runner import OFFSET, SINCE, STEP, placed
+from alongside.workers.runner import OFFSET, SINCE, STEP, placed, spent
 from alongside.workers.surroundings import Birthmarks, adopt
 from alongside.workers.ticker import Ticker
 from alongside.workers.vigil import look
@@ -290,10 +290,10 @@ class Worker:
         if get_ident() == self._thread:  # else a task may just be at a line
             self._voice.end_lines()
         self._voice.send(everything=True)
-        spent = [_spent(values, took) for _, values, took in stretches]
-        every = sum(spent) + sum(took for *_, took in broken)
+        parts = [spent(len(values), took) for _, values, took in stretches]
+        every = sum(parts) + sum(took for *_, took in broken)
         each = seconds / max(every, 1e-9)  # of the whole, for each second in a task
-        for (offset, values, took), part in zip(stretches, spent, strict=True):
+        for (offset, values, took), part in zip(stretches, parts, strict=True):
             self._send_values(batch, offset, values, took, each * part)
         for offset, error, took in broken:
             self._send_fault(batch, offset, error, took, each * took)
@@ -360,11 +360,6 @@ _HANDLERS = {
     RELEASE: Worker._on_release,
     FUNCTION: Worker._on_function,
 }
-
-
-def _spent(values: list[Any], took: float | list[float]) -> float:
-    """Seconds in the tasks of a stretch."""
-    return took * len(values) if isinstance(took, float) else sum(took)
 
 
 def _end_child(broken: list[Broken]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from alongside.core.events import Finished
 from alongside.core.model import Fault, Part
+from alongside.workers.runner import spent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,10 +78,8 @@ def _joined(stretches: Sequence[Done]) -> Iterator[tuple[int, Part]]:
 
 
 def _seconds(parts: Sequence[Part], faults: Sequence[Fault]) -> float:
-    whole = sum(fault.seconds for fault in faults)
-    for part in parts:
-        whole += part.seconds * len(part.values) if isinstance(part.seconds, float) else sum(part.seconds)
-    return whole
+    in_parts = sum(spent(len(part.values), part.seconds) for part in parts)
+    return in_parts + sum(fault.seconds for fault in faults)
 
 
 def _place(done: Done) -> tuple[int, int]:

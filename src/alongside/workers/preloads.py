@@ -50,8 +50,7 @@ def _home_of(value: Any) -> str:
 
 def _imported_in(fn: Any) -> list[str]:
     """What the function itself imports when called, as far as it has been called here; the standard library apart."""
-    code = getattr(_inner(fn), "__code__", None)
-    loaded = [name for name in (code.co_names if code else ()) if name in modules and name not in _NOT_THERE]
+    loaded = [name for name in _names_in(_inner(fn)) if name in modules and name not in _NOT_THERE]
     return [name for name in loaded if _package(name) not in _OURS and not is_unfinished(name, modules)]
 
 
@@ -60,13 +59,19 @@ def _inner(fn: Any) -> Any:
     return getattr(inner, "__func__", inner)
 
 
+def _names_in(fn: Any) -> tuple[str, ...]:
+    """The names that a function's code uses, of modules it imports too."""
+    code = getattr(fn, "__code__", None)
+    return code.co_names if code else ()
+
+
 def _guessed(fn: Any) -> tuple[str, ...]:
     inner = _inner(fn)
     home = getattr(inner, "__module__", None) or ""
     if home not in _NOT_THERE and not is_unfinished(home, modules):
         return (home,)
-    code, names = getattr(inner, "__code__", None), getattr(inner, "__globals__", {})
-    used = (names.get(name) for name in (code.co_names if code else ()))
+    names = getattr(inner, "__globals__", {})
+    used = (names.get(name) for name in _names_in(inner))
     named = (value.__name__ for value in used if isinstance(value, ModuleType))
     return ("cloudpickle", *(name for name in named if not is_unfinished(name, modules)))
 

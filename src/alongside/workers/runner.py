@@ -301,6 +301,11 @@ def caller(fn: Callable[..., Any], star: bool, await_it: Callable[[Any], Any] | 
     return (lambda item: await_it(fn(*item))) if star else (lambda item: await_it(fn(item)))
 
 
+def spent(count: int, seconds: float | Sequence[float]) -> float:
+    """What so many tasks have taken in all, of which either the mean is known or each one's own time."""
+    return count * seconds if isinstance(seconds, float) else sum(seconds)
+
+
 def placed(seed: int | None, first: int, items: Sequence[Any]) -> Sequence[Any]:
     """The items as a function with a seed wants them (seeding.py): each with the index of its task."""
     return items if seed is None else list(enumerate(items, first))
