@@ -118,9 +118,17 @@ def test_a_stretch_is_not_charged_with_the_one_before_it(hours: Hours) -> None:
     runner = Runner(hours.work, hours.emit, [0, 0, 0])
     runner.run(1, 0, [1_000_000] + [1_000] * 100)
     ((stretches, seconds),) = hours.emitted
-    took = [sum(took) if isinstance(took, list) else took * len(values) for _, values, took in stretches]
-    assert len(took) > 1
+    ((first, values, took),) = stretches
+    assert (first, len(values)) == (0, 101), "what was timed and what was not goes in one message"
+    assert took == pytest.approx([1e-3] + [1e-6] * 100)
     assert sum(took) == pytest.approx(seconds)
+
+
+def test_what_a_failed_task_parts_is_sent_apart(hours: Hours) -> None:
+    runner = Runner(lambda item: hours.work(1000 // item), hours.emit, [0, 0, 0])
+    runner.run(1, 0, [1, 1, 0, 1])
+    ((stretches, _),) = hours.emitted
+    assert [(first, len(values)) for first, values, _ in stretches] == [(0, 2), (3, 1)]
 
 
 def test_results_that_are_sent_apart_tell_what_each_part_took() -> None:

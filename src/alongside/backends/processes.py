@@ -15,7 +15,7 @@ from itertools import count
 from threading import Lock, get_ident, main_thread
 
 from alongside.backends import declared
-from alongside.core.batching import BATCH_SECONDS, QUIET
+from alongside.core.batching import BATCH_SECONDS, PATIENT_SECONDS
 from alongside.core.events import Blocked, Crew, Event, Finished, Lost, Returned, Said, Unfit
 from alongside.core.model import Batch, Fault, Job, Part, Running
 from alongside.core.ports import Capabilities
@@ -30,6 +30,7 @@ from alongside.workers.inhand import in_hand as in_hand_of
 from alongside.workers.inhand import running, suspects
 from alongside.workers.payload import CALL, FUNCTION, ITEM, drop, pack, pickled, unpack, weight
 from alongside.workers.preloads import modules_of
+from alongside.workers.rest import Rest
 from alongside.workers.runner import BATCH, OFFSET, SINCE
 from alongside.workers.supervisor import Worker, supervisor
 from alongside.workers.vigil import Vigil, look
@@ -69,9 +70,10 @@ class ProcessesBackend:
         self._bell: Bell | None = None
         self._lock, self._teaching = Lock(), Lock()
         self._vigil = Vigil()
+        self._rest = Rest()
 
     def crew(self) -> Crew:
-        return Crew(self._limit, depth=2, target_seconds=BATCH_SECONDS, recalls=True, quiet=QUIET, name=self.name)
+        return Crew(self._limit, 2, 1, BATCH_SECONDS, PATIENT_SECONDS, recalls=True, name=self.name)
 
     prepare = staticmethod(ahead.prepare)
     ready = staticmethod(ahead.ready)
@@ -89,6 +91,7 @@ class ProcessesBackend:
         self._loops = job.coroutine
         self._names = CALL if job.fn is call else ITEM
         self._timeout = job.timeout or 0.0
+        self._rest.allowed = job.patient and supervisor.segments and not job.coroutine
         slots = job.slots if job.coroutine else 0
         told = (job.fn, job.star, slots, job.timeout, job.initializer, job.initargs, job.seed, contexts.capture())
         self._arena = supervisor.arena if supervisor.segments else None
@@ -123,6 +126,7 @@ class ProcessesBackend:
         self._send_items(worker, batch, 0, batch.items)
 
     def recall(self, worker: int) -> None:
+        self._rest.break_off()
         self._send(worker, Frame(wire.RECALL))
 
     def kill(self, worker: int) -> None:
@@ -146,16 +150,15 @@ class ProcessesBackend:
 
     def wait(self, timeout: float | None) -> Sequence[Event]:
         if not self._events:
+            if timeout and self._bell is not None:
+                crew = [(worker, list(self._batches[number])) for number, worker in list(self._workers.items())]
+                timeout = self._rest.take(timeout, self._bell, crew)
             for fd, mask in self._ready(timeout):
                 self._attend(fd, mask)
         events = []
         while self._events:  # others may append meanwhile: `dispatch` runs in the caller's thread
             events.append(self._events.popleft())
         return events
-
-    def doze(self, seconds: float) -> None:
-        if self._bell is not None and not any(worker.channel.congested for worker in self._workers.values()):
-            self._bell.wait(seconds)
 
     def wake(self) -> None:
         if self._bell is not None:
@@ -284,6 +287,7 @@ class ProcessesBackend:
         try:
             nbytes = weight(frame)
             values, took, seconds = unpack(frame, process.mapped)
+            self._rest.heard(nbytes, seconds)
         except BaseException as error:
             if _is_the_users(error):
                 raise
@@ -322,8 +326,13 @@ class ProcessesBackend:
                 del self._batches[number][batch]
             if self._vigil.on:
                 self._vigil.end()
-        nbytes += flight.nbytes * done // len(flight.batch.items)
-        self._events.append(Finished(number, batch, parts, faults, seconds, nbytes))
+            nbytes += flight.nbytes * done // len(flight.batch.items)
+            before = self._events[-1] if self._events else None
+            if isinstance(before, Finished) and (before.worker, before.batch) == (number, batch):
+                parts, faults = (*before.parts, *parts), (*before.faults, *faults)
+                seconds, nbytes = before.seconds + seconds, before.nbytes + nbytes
+                self._events.pop()
+            self._events.append(Finished(number, batch, parts, faults, seconds, nbytes))
 
     def _returned(self, number: int, stretches: Iterable[tuple[int, int, int]]) -> None:
         """A worker has not begun these; a stretch without an end is the whole of its batch."""

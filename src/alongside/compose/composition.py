@@ -92,8 +92,9 @@ class Composition:
         self._manner, self._deliver = manner, deliver
         self.at_home, self._auto, self._beside = False, options.backend == "auto", after is not None
         given = options.initializer, options.initargs, options.timeout, machine.cpu_count()
+        self._patient = manner.ordered and manner.eager and not manner.watched and not options.progress
         rest = options.tasks_per_worker, options.seed, manner.thread_names, room
-        self.job = Job(fn, manner.star, is_coroutine_function(fn), *given, 1, *rest)
+        self.job = Job(fn, manner.star, is_coroutine_function(fn), *given, 1, *rest, patient=self._patient)
         self.pilot: Any
         plan, self.pilot = (after, None) if after else self._begin(source)
         self.plan, self.planned_at = fitted(plan), time.perf_counter()
@@ -113,12 +114,11 @@ class Composition:
 
     def _policy(self, source: Source | Pushed, total: int | None) -> Policy:
         options, manner = self.options, self._manner
-        all_in_order = manner.ordered and manner.eager
         return Policy.of(
             options,
             ordered=manner.ordered,
             eager=manner.eager,
-            patient=all_in_order and not manner.watched and not options.progress,
+            patient=self._patient,
             at_hand=manner.eager and source.at_hand,
             total=total,
             retry=options.retry._replace(asked_for=_asked_for),

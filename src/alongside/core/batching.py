@@ -8,8 +8,9 @@ from __future__ import annotations
 BATCH_SECONDS = 0.008
 """How long a batch for another process should last: each costs the parent 0.1 ms of CPU, which workers are without."""
 
-QUIET = 0.01
-"""Seconds for which what workers have sent may lie unread, where nobody waits for it."""
+PATIENT_SECONDS, FEW = 0.025, 500
+"""The same where nobody looks at a result before all are there, and of how many tasks at most such a batch is: where
+there are more it is the tasks that cost the parent time, not the batch."""
 
 FINE = 0.0002
 """Seconds that a batch lasts at the least, where that leaves it a batch at all: shared out more finely it costs more to
@@ -23,9 +24,6 @@ MEMORY = 0.6
 
 HEAVY = 4 << 20
 """Bytes that a batch should not weigh more than: beyond it nothing is gained, and what is in flight fills memory."""
-
-UNREAD = 1 << 16
-"""Bytes that certainly find room in a socket."""
 
 
 class Sizer:
@@ -43,8 +41,10 @@ class Sizer:
     4
     """
 
-    def __init__(self, target: float = 0.004, fixed: int | None = None, most: int = 1 << 17) -> None:
-        self.target = target
+    def __init__(
+        self, target: float = 0.004, fixed: int | None = None, most: int = 1 << 17, patient: float = 0.0
+    ) -> None:
+        self.target, self._patient = target, patient
         self.most = most
         self._fixed = fixed
         self._largest = 0
@@ -66,7 +66,9 @@ class Sizer:
             return self._fixed
         if self.per_task is None:
             return 1
-        wanted = self.target / self.per_task if self.per_task > 0 else self.most
+        wanted = float(self.most)
+        if self.per_task > 0:
+            wanted = max(self.target / self.per_task, min(self._patient / self.per_task, FEW))
         if self._bytes_each * wanted > HEAVY:
             wanted = HEAVY / self._bytes_each
         return max(1, int(min(wanted, self.most, self._largest * GROWTH)))
@@ -86,11 +88,6 @@ class Sizer:
     def light(self) -> bool:
         """Whether a full batch weighs so little that one more of them at each worker does not matter."""
         return self._bytes_each * self.full() <= HEAVY
-
-    @property
-    def tiny(self) -> bool:
-        """Whether what a full batch comes to finds room on its way though nobody reads it yet."""
-        return self._bytes_each * self.full() <= UNREAD
 
     def expected(self, count: int) -> float:
         """Seconds that `count` tasks should take; infinite while nothing is known."""

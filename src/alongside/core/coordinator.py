@@ -83,10 +83,6 @@ class Coordinator:
         times = (self._backlog.next_due(), self._next_deadline(), *self._dealer.next_times())
         return min((time for time in times if time is not None), default=None)
 
-    def quiet(self, now: float) -> float:
-        """For how many seconds no worker need be heard."""
-        return self._dealer.quiet(now)
-
     def deadline_due(self, now: float) -> bool:
         """Whether an attempt may be overdue, so that `Observed` is wanted rather than `Tick`."""
         deadline = self._next_deadline()

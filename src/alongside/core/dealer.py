@@ -28,9 +28,6 @@ from alongside.core.policy import (
 )
 from alongside.core.roster import Roster, Worker
 
-WORTH_QUIET = 0.001
-"""Seconds for which it is worth letting nobody be heard."""
-
 RESERVE, SHARED = 4096, 256
 """Tasks that a worker of many slots holds beyond its slots, at the most, while a task takes long: the only worker of
 its crew; one of several."""
@@ -44,12 +41,11 @@ class Dealer:
         self._backlog = backlog
         self._lines = backlog if isinstance(backlog, Lines) else None
         self._roster = roster
-        self._sizer = Sizer(crew.target_seconds, policy.batch_size, crew.most)
+        self._sizer = self._new_sizer(crew)
         self._hires = self._go = 0
         """Workers hired in the present dealing, and how many may be."""
         self._now = self._heard_at = 0.0
         self._hired_at = float("-inf")
-        self._quiet = False
         self._commands: list[ev.Command] = []
         self.batches = 0
         """The number of the last batch."""
@@ -66,7 +62,7 @@ class Dealer:
         is to be had back where it can be."""
         known = self._sizer.per_task
         self._roster.enlist(crew, after)
-        self._sizer = Sizer(crew.target_seconds, self._policy.batch_size, crew.most)
+        self._sizer = self._new_sizer(crew)
         self._sizer.per_task = known
         self.growth = _growth(crew)
         self._set_reserve()
@@ -87,8 +83,6 @@ class Dealer:
         """So many tasks have come back from a worker; what is to be done about it."""
         self._sizer.record(count, event.seconds, event.nbytes)
         self._heard_at = now
-        # Who was not let be was heard at once; of others it is only known how long they took.
-        worker.begun = min(now, worker.begun + event.seconds) if self._quiet else now
         changed: list[ev.Command] = []
         growth = self.growth if worker.crew is self._roster.crew else None
         if growth and growth.learn(count, len(event.faults), event.seconds, now, worker.load + count, event.busy):
@@ -129,17 +123,6 @@ class Dealer:
         """When work is to be had back from a worker that is slow with it."""
         return min((due for _, due in self._overdue()), default=None)
 
-    def quiet(self, now: float) -> float:
-        """For how many seconds nobody need be heard: whoever will be done first still has half of what waits with it to
-        do then.
-        """
-        crew, each, until = self._roster.crew, self._sizer.per_task or 0.0, now
-        if self._policy.patient and crew.quiet and self._roster.present and self._sizer.tiny:
-            loads = [(worker.begun, *worker.ahead(crew.depth)) for worker in self._roster]
-            until = min(now + crew.quiet, *(begun + each * (left + waits / 2) for begun, left, waits in loads))
-        self._quiet = until - now > WORTH_QUIET
-        return until - now if self._quiet else 0.0
-
     @property
     def join_below(self) -> int:
         """Stretches of fewer tasks than this are joined, so that batches fill up."""
@@ -156,6 +139,10 @@ class Dealer:
         return (crew.max_workers * crew.depth + 1) * self._sizer.full()
 
     # ---------------------------------------------------------------------------------------------------- inside
+
+    def _new_sizer(self, crew: ev.Crew) -> Sizer:
+        patient = crew.patient_seconds if self._policy.patient else 0.0
+        return Sizer(crew.target_seconds, self._policy.batch_size, crew.most, patient)
 
     def _admit(self) -> bool:
         """Where tasks wait for their turn by limits: take one's turn, but only once there is somebody to run it."""

@@ -264,6 +264,8 @@ class Crew(NamedTuple):
     """Tasks that one worker runs at the same time; with `begin`, at the most."""
     target_seconds: float = 0.004
     """Seconds that a batch should last."""
+    patient_seconds: float = 0.0
+    """The same where nobody looks at a result before all are there; 0: no longer than that."""
     prefetch_below: float = 0.020
     """A batch that is expected to last fewer seconds is sent while its worker still has one; where the crew `recalls`,
     a longer one too."""
@@ -281,7 +283,5 @@ class Crew(NamedTuple):
     """Whether what a worker has not begun can be had back."""
     cpus: int = 0
     """CPUs that the workers share; 0: that does not matter."""
-    quiet: float = 0.0
-    """Seconds for which its workers may go unheard while each has a batch ahead."""
     name: str = ""
     """What outcomes call the workers: this, a hyphen, and the worker's number."""

@@ -49,6 +49,8 @@ class Job(NamedTuple):
     """How the names of its threads begin; empty: `alongside`."""
     room: Callable[[], int] = _unknown
     """Tells how many bytes of memory are free."""
+    patient: bool = False
+    """Whether nobody looks at a result before all are there."""
 
 
 class Batch(NamedTuple):

@@ -104,13 +104,6 @@ class RecallingBackend(Backend, Protocol):
         """Have the worker give back what it has not begun; `Returned` follows from `wait`. Returns at once."""
 
 
-class Dozing(Backend, Protocol):
-    """A backend whose crew may be left unheard for a while (`quiet`)."""
-
-    def doze(self, seconds: float) -> None:
-        """Wait so long, or until `wake`, for nothing: what comes meanwhile is there at the next `wait`."""
-
-
 class AsyncBackend(Backend, Protocol):
     """A backend that lives in the event loop of its driver."""
 

@@ -53,8 +53,6 @@ class Worker:
     load: int = 0
     since: float = 0.0
     """Since when, at the latest, its present attempt runs."""
-    begun: float = 0.0
-    """When it began what is left of its first batch, as far as that is known, and never later."""
     condemned: Running | None = None
     """What it had in hand when the deadline of that passed (or it grew too large), for which it is being killed."""
     oversize: int | None = None
@@ -87,7 +85,7 @@ class Worker:
     def give(self, batch: Batch, now: float) -> None:
         """It has been sent a batch."""
         if not self.flights:
-            self.since = self.begun = now
+            self.since = now
         self.flights[batch.id] = Flight(batch, len(batch.items), now)
         self.load += len(batch.items)
         self.given += len(batch.items)
@@ -112,15 +110,6 @@ class Worker:
         if len(self.flights) < batches:
             return None
         return max(next(iter(self.flights.values())).sent, self.asked) + patience
-
-    def ahead(self, depth: int) -> tuple[int, int]:
-        """The tasks that are left of its first batch, and those that wait behind it; none of either where it may have
-        fewer batches than it can.
-        """
-        if len(self.flights) < depth or self.recalled or self.condemned is not None:
-            return 0, 0
-        left = next(iter(self.flights.values())).left
-        return left, self.load - left
 
     def mark(self, flight: Flight, offset: int, count: int) -> None:
         """So many tasks of a batch have come back."""

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from alongside.core import events as ev
 from alongside.core.coordinator import Coordinator
 from alongside.core.model import Delivery, Job
-from alongside.core.ports import Backend, Dozing, Observer, RecallingBackend, Resizable
+from alongside.core.ports import Backend, Observer, RecallingBackend, Resizable
 from alongside.light import Protocol, cast
 from alongside.runtime import forks
 from alongside.runtime.fleet import Fleet
@@ -178,7 +178,7 @@ class Driver:
             with let_in():
                 events = backend.wait(patience)
         else:
-            events = backend.wait(self._doze(patience))
+            events = backend.wait(patience)
         if self.alone and self._answered(events):
             return
         self.absorb(events)
@@ -290,18 +290,6 @@ class Driver:
                 self._act(command)
             for observer in self._observers:
                 self._show(observer, event, commands, now)
-
-    def _doze(self, patience: float) -> float:
-        """While all workers have enough to do and nobody waits for what is done: let them go unheard. What is left of
-        the patience then. *Why*: each time this process wakes it takes a CPU from one of them.
-        """
-        if self._fleet.old or self.alone or not patience:
-            return patience
-        with self.lock:
-            seconds = min(patience, self.coordinator.quiet(self._clock()))
-        if seconds > 0:
-            cast(Dozing, self._fleet.at_work).doze(seconds)
-        return patience - seconds
 
     def _wakeup(self) -> float | None:
         """When the coordinator wants to hear again. Under the lock: another thread may be changing its state."""

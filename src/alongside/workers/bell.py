@@ -26,6 +26,8 @@ class Bell:
         self._read, self._write = os.pipe()
         os.set_blocking(self._read, False)
         os.set_blocking(self._write, False)
+        self._poll = select.poll()
+        self._poll.register(self._read, select.POLLIN)
 
     def fileno(self) -> int:
         """For poll."""
@@ -40,11 +42,9 @@ class Bell:
                 except BlockingIOError:
                     return  # it is full of rings already
 
-    def wait(self, seconds: float) -> None:
-        """Until it is rung, or so long."""
-        poll = select.poll()
-        poll.register(self._read, select.POLLIN)
-        poll.poll(int(seconds * 1000))
+    def wait(self, seconds: float) -> bool:
+        """Until it is rung, or so long; whether it was."""
+        return bool(self._poll.poll(int(seconds * 1000)))
 
     def hear(self) -> None:
         """Be silent again."""

@@ -279,8 +279,18 @@ class Runner:
         else:
             seconds = times[:count]
             del times[:count]
-        self._stretches.append((self._first, done, seconds))
+        self._keep((self._first, done, seconds))
         self._first += count
+
+    def _keep(self, stretch: Stretch) -> None:
+        """Join what follows the last one: each is sent, and dealt with, apart."""
+        first, values, seconds = stretch
+        if self._stretches:
+            before, kept, took = self._stretches[-1]
+            if before + len(kept) == first:
+                self._stretches[-1] = before, kept + values, _each(took, len(kept)) + _each(seconds, len(values))
+                return
+        self._stretches.append(stretch)
 
     def _break(self, error: BaseException, offset: int) -> None:
         took = (monotonic_ns() - self._page[SINCE]) * 1e-9
@@ -304,6 +314,11 @@ def caller(fn: Callable[..., Any], star: bool, await_it: Callable[[Any], Any] | 
 def spent(count: int, seconds: float | Sequence[float]) -> float:
     """What so many tasks have taken in all, of which either the mean is known or each one's own time."""
     return count * seconds if isinstance(seconds, float) else sum(seconds)
+
+
+def _each(seconds: float | list[float], count: int) -> list[float]:
+    """What each of so many tasks has taken, as far as that is known."""
+    return [seconds] * count if isinstance(seconds, float) else seconds
 
 
 def placed(seed: int | None, first: int, items: Sequence[Any]) -> Sequence[Any]:
