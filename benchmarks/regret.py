@@ -4,8 +4,9 @@ Owns: the rounds (every way of every workload in an interpreter of its own, in t
 Must never: time anything itself, or forget a way that failed.
 
 Can be run in pieces: what `--json FILE` already holds of other workloads is kept, and the table is made of all of it.
-`--times N` gives every workload N times its items: most of them last less than half a second otherwise, which is where
-starting anything weighs most.
+`--long FILE` makes a second table, of jobs that one would rather not wait for: each workload has as many times its items
+as keep the best way of FILE, a table of this benchmark, busy for a second; of the ways those are tried that took at
+most `HOPELESS` times the best there, once warm. `--times N` gives every workload N times its items instead.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -33,6 +34,9 @@ from benchmarks.regret_rows import ROWS, Workload
 DEADLINE = 120.0
 """Seconds for one process."""
 
+LONG, MOST_TIMES = 1.0, 100
+"""Seconds that the best way should take where jobs are long, and times its items that a workload has at most then."""
+
 HOPELESS = 2.5
 """Times the best from which a way is not measured again, in a first call and in later ones."""
 
@@ -41,12 +45,14 @@ def main(arguments: list[str]) -> int:
     """Run the workloads asked for and print the table."""
     parser = commandline.parser("regret", __doc__, ROWS)
     parser.add_argument("--times", type=int, default=1, metavar="N", help="N times the items, in the same order")
+    parser.add_argument("--long", type=Path, metavar="FILE", help="items for a second of the best way of that table")
     options = parser.parse_args(arguments)
     about, kept = machine.line(), _kept(options.json)
+    short = _kept(options.long)
     _compile()
     print(about, flush=True)
     for name in options.only or ROWS:
-        kept[name] = measure(name, options)
+        kept[name] = measure(name, options, short.get(name))
         print(regret_report.text(kept[name]), flush=True)
         rows = [kept[row] for row in ROWS if row in kept]
         commandline.keep(options, about, [asdict(row) for row in rows], regret_report.markdown(about, rows))
@@ -55,17 +61,20 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def measure(name: str, options: argparse.Namespace) -> Told:
-    """Every way in turn, round after round."""
+def measure(name: str, options: argparse.Namespace, short: Told | None = None) -> Told:
+    """Every way in turn, round after round. `short`: what is known of the workload where it is not long."""
     workload = ROWS[name]
-    told = Told(name, workload.title)
+    told = Told(name, workload.title, times=options.times)
+    if short is not None:
+        told.times = _times(short) if workload.grows else 1
+        workload = replace(workload, warm=1, ways=tuple(way for way in workload.ways if not _slow(short, way)))
     with _folder(workload) as folder:
         for number in range(options.rounds or (1 if options.quick else workload.rounds)):
             for way in (*workload.ways, "auto"):
                 if way not in told.excluded and not hopeless(told, way):
                     _measure_way(told, workload, way, folder, options)
             if not options.quick or number == 0:
-                _count(told, folder, options)
+                _count(told, folder)
             say(f"  {name}: round {number + 1}")
     return told
 
@@ -78,10 +87,20 @@ def hopeless(told: Told, way: str) -> bool:
     )
 
 
+def _times(short: Told) -> int:
+    """How many times its items keep the best way busy for long."""
+    return min(MOST_TIMES, max(1, round(LONG / median(short.warm[short.best(short.warm)]))))
+
+
+def _slow(short: Told, way: str) -> bool:
+    warm = short.warm
+    return way not in warm or median(warm[way]) > HOPELESS * median(warm[short.best(warm)])
+
+
 def _measure_way(told: Told, workload: Workload, way: str, folder: str, options: argparse.Namespace) -> None:
     try:
         warm = 1 if options.quick else workload.warm
-        found = _child(told.row, way, folder, str(warm), str(options.times))
+        found = _child(told.row, way, folder, str(warm), str(told.times))
     except Exception as failure:
         told.excluded[way] = why(failure)
         told.first.pop(way, None)
@@ -103,9 +122,9 @@ def _compare(told: Told, way: str, found: dict[str, Any]) -> None:
         del told.first[way], told.warm[way]
 
 
-def _count(told: Told, folder: str, options: argparse.Namespace) -> None:
+def _count(told: Told, folder: str) -> None:
     try:
-        told.plans.append(_child(told.row, "--count", folder, "0", str(options.times)))
+        told.plans.append(_child(told.row, "--count", folder, "0", str(told.times)))
     except Exception as failure:
         told.excluded["the count"] = why(failure)
 

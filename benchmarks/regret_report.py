@@ -32,6 +32,8 @@ class Told:
     warm: dict[str, list[float]] = field(default_factory=dict)
     excluded: dict[str, str] = field(default_factory=dict)
     plans: list[dict[str, Any]] = field(default_factory=list)
+    times: int = 1
+    """Times its items that the workload had."""
 
     def best(self, figures: dict[str, list[float]]) -> str:
         """The way by hand with the lowest median."""
@@ -112,7 +114,8 @@ def summary(rows: list[Told]) -> list[str]:
 
 def line(row: Told) -> list[str]:
     """One row of the table, as cells."""
-    return [row.row, *_cells(row, row.first), *_cells(row, row.warm), _chosen(row), _times(row.predicted())]
+    name = row.row if row.times == 1 else f"{row.row}, {row.times} times"
+    return [name, *_cells(row, row.first), *_cells(row, row.warm), _chosen(row), _times(row.predicted())]
 
 
 HEAD = [

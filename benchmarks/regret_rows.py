@@ -26,6 +26,7 @@ class Workload:
     """`case` makes it ready in the process that runs it; `prepare` writes once what it reads from the folder.
 
     `latency`: seconds after which a server answers each of its requests, whose port is in the folder's file `port`.
+    `grows`: whether there can be many times its items: not where it is about how few there are, or they fill memory.
     """
 
     title: str
@@ -35,6 +36,7 @@ class Workload:
     latency: float | None = None
     rounds: int = 3
     warm: int = 2
+    grows: bool = True
 
 
 def _of(fn: Callable[[Any], Any], items: list[Any]) -> Callable[[Path], Case]:
@@ -174,7 +176,7 @@ def _unpicklable(folder: Path) -> Case:
 FAST, SLOW = ("compute", 5e-6), ("compute", 0.010)
 
 ROWS: dict[str, Workload] = {
-    "guide-squares": Workload("the guide's squares of 1 to 5", _of(work.square, [1, 2, 3, 4, 5])),
+    "guide-squares": Workload("the guide's squares of 1 to 5", _of(work.square, [1, 2, 3, 4, 5]), grows=False),
     "guide-primes": Workload("the guide's primes, 8 limits", _of(work.count_primes, [60_000] * 8)),
     "guide-pages": Workload(
         "the guide's pages: 20 coroutines, 50 ms each",
@@ -182,14 +184,14 @@ ROWS: dict[str, Workload] = {
         COROUTINES,
         latency=0.05,
     ),
-    "no-item": Workload("no item at all", _of(work.square, [])),
-    "one-item": _computing("one item of 50 ms", [0.05]),
+    "no-item": Workload("no item at all", _of(work.square, []), grows=False),
+    "one-item": _computing("one item of 50 ms", [0.05], grows=False),
     "tiny": Workload(
         "200,000 items of 0.1 µs",
         _of(work.small, list(range(200_000))),
         ("loop", "executor, chunks", "Pool", "joblib"),
     ),
-    "few-ms": _computing("10 items of 1 ms", [0.001] * 10),
+    "few-ms": _computing("10 items of 1 ms", [0.001] * 10, grows=False),
     "python-1ms": _computing("1,200 items of 1 ms of Python", [0.001] * 1200),
     "python-50ms": _computing("20 items of 50 ms of Python", [0.05] * 20),
     "python-2s": _computing(
@@ -244,8 +246,8 @@ ROWS: dict[str, Workload] = {
         _write_table,
     ),
     "subprocesses": Workload("40 programs of 20 ms", _of(waiting.run_command, [0.02] * 40), WAITING),
-    "large-arguments": Workload("24 arrays of 8 MB as arguments", _large_arguments),
-    "large-results": Workload("40 arrays of 8 MB as results", _arrays("make", 40)),
+    "large-arguments": Workload("24 arrays of 8 MB as arguments", _large_arguments, grows=False),
+    "large-results": Workload("40 arrays of 8 MB as results", _arrays("make", 40), grows=False),
     "large-constant": Workload(
         "300 look-ups in a constant of 80 MB", _large_constant, (*COMPUTING, "Pool, constant"), warm=2
     ),

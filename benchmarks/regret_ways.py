@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pickle
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -32,9 +33,16 @@ class Case:
         if number == 1:
             return self
         items = list(self.items())
-        repeated = [item for item in items for _ in range(number)]
+        repeated = [another for item in items for another in _copies(item, number)]
         lazy = isinstance(self.items(), Iterator)
         return replace(self, items=lambda: iter(repeated) if lazy else repeated)
+
+
+def _copies(item: Any, number: int) -> Iterator[Any]:
+    """Frames and the like anew each time: of one that comes again pickle sends a reference."""
+    content = pickle.dumps(item, 5) if hasattr(item, "memory_usage") else b""
+    for _ in range(number):
+        yield pickle.loads(content) if content else item
 
 
 Way = Callable[[Case], AbstractContextManager[Call]]
