@@ -4,7 +4,7 @@ Owns: the rounds (every way of every workload in an interpreter of its own, in t
 Must never: time anything itself, or forget a way that failed.
 
 Can be run in pieces: what `--json FILE` already holds of other workloads is kept, and the table is made of all of it.
-`--long FILE` makes a second table, of jobs that one would rather not wait for: each workload has as many times its items
+`--long FILE` makes a second table, of jobs one would rather not wait for: each workload has as many times its items
 as keep the best way of FILE, a table of this benchmark, busy for a second; of the ways those are tried that took at
 most `HOPELESS` times the best there, once warm. `--times N` gives every workload N times its items instead.
 """

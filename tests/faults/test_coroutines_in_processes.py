@@ -15,7 +15,10 @@ from pathlib import Path
 import pytest
 
 import alongside
+from alongside.core.choose import Facts
 from alongside.exceptions import MemoryLimitExceeded, TaskTimeout, WorkerLost
+from alongside.runtime import known
+from alongside.workers.supervisor import supervisor
 from tests.faults.support import count, executions, until
 
 # To start a process, or to be given a lot of memory, may hold a loop for long on a busy machine; rightly that is said.
@@ -35,6 +38,24 @@ async def meet(together: int, x: int) -> int:
 @pytest.mark.filterwarnings("ignore:changes lost")
 def test_each_process_runs_many_at_once() -> None:
     assert len(set(alongside.map(partial(meet, 40), range(200), backend="processes", timeout=60))) <= 2
+
+
+async def computes(x: int) -> int:
+    await asyncio.sleep(0.001)
+    until = time.thread_time() + 0.01
+    while time.thread_time() < until:
+        pass
+    return os.getpid()
+
+
+@pytest.mark.skipif(alongside.cpu_count() < 2, reason="on one CPU nothing is gained by a second loop")
+def test_coroutines_known_to_compute_are_not_all_begun_before_their_workers_are_there() -> None:
+    """What one loop has begun can go nowhere else: up to a hundred stayed there in the second call too."""
+    supervisor.close()
+    known.keep(computes, Facts(30, None, 0.011, 0.01, 0.01, coroutine=True, kept=0.01))
+    run = alongside.run(computes, range(95))
+    assert run.plan.backend == "processes"
+    assert len(set(run.results)) == 3
 
 
 async def never_more_than(most: int, tally: str, x: int) -> int:

@@ -230,10 +230,40 @@ def test_a_call_that_takes_long_is_not_tried_in_a_loop_again() -> None:
     assert plan.reasons[-1] == KNOWN
 
 
+BRIEF = COMPUTES._replace(wall=50e-6, cpu=50e-6, process_cpu=50e-6)
+
+
+def opening_of(items: list[int]) -> Opening:
+    beyond: Any = SimpleNamespace(prepare=lambda *_: None)
+    return Opening(abs, (items,), beyond)
+
+
+def test_many_brief_calls_begin_where_they_are_done_soonest_and_few_load_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """75 ms of reading small files stayed a loop in every call: each loop soon showed that it was not worth moving."""
+    ready = {"processes": candidates()["processes"]._replace(start_seconds=0.0), "serial": candidates()["serial"]}
+    monkeypatch.setattr(look, "candidates", lambda *_: ready)
+    known.keep(abs, BRIEF)
+    many, few = opening_of([1] * 5000), opening_of([1] * 500)
+    plan = look.at_once(many)
+    assert plan is not None
+    assert plan.backend == "processes"
+    assert look.at_once(few) is None
+    assert few.pilot is None
+    assert many.usual == few.usual == BRIEF.wall, "one that lasts is a special one"
+
+
 @pytest.mark.parametrize(
     ("facts", "total"),
-    [(COMPUTES, None), (COMPUTES, 1), (COMPUTES, 2), (COMPUTES._replace(wall=0.9 * STRAIGHT), 1000)],
-    ids=["nobody knows how many", "one", "two short ones", "brief calls"],
+    [
+        (COMPUTES, None),
+        (COMPUTES, 1),
+        (COMPUTES, 2),
+        (COMPUTES._replace(wall=50e-6), 500),
+        (COMPUTES._replace(wall=0.9 * STRAIGHT), 10**6),
+    ],
+    ids=["nobody knows how many", "one", "two short ones", "few brief ones", "calls that save nothing"],
 )
 def test_a_loop_is_where_it_begins_otherwise(facts: Facts, total: int | None) -> None:
     assert pilot_of(total).at_once(facts, lambda: [1]) is None
@@ -465,6 +495,13 @@ def test_coroutines_that_were_seen_to_compute_begin_on_several_loops() -> None:
     plan = compose.known_plan(coroutine_pilot(), KEEPS, lambda: [1])
     assert plan is not None
     assert (plan.backend, plan.max_workers, plan.reasons[-1]) == ("processes", 2, KNOWN)
+
+
+@pytest.mark.parametrize(("wall", "few"), [(KEEPS.kept, 2), (10 * KEEPS.kept, 20)])
+def test_while_they_wait_for_several_loops_no_more_are_begun_than_keep_one_busy(wall: float, few: int) -> None:
+    pilot = coroutine_pilot()
+    compose.known_plan(pilot, KEEPS._replace(wall=wall), lambda: [1])
+    assert pilot.few == few
 
 
 def test_coroutines_that_were_seen_to_wait_begin_in_one_loop() -> None:

@@ -10,12 +10,16 @@ from alongside.core.choose import Facts, Plan
 from alongside.runtime import machine
 from alongside.runtime.known import keep_of_loop, recall
 from alongside.runtime.opening import Opening
-from alongside.runtime.pilot import STRAIGHT
+from alongside.runtime.pilot import straight
 from alongside.runtime.pilot_loop import LoopPilot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+LASTING = 0.001
+"""Seconds of a task from which one that lasts longer than others is nothing special, and from which it is worth loading
+what weighs the facts though nobody knows how many tasks there are."""
 
 
 def pilot(opening: Opening) -> LoopPilot:
@@ -28,9 +32,12 @@ def at_once(opening: Opening) -> Plan | None:
     """The plan to begin with, where an earlier call has shown what the function takes; then nothing is guessed."""
     facts = recall(opening.fn)
     opening.guesses = facts is None
-    if facts is None or facts.wall < STRAIGHT:
-        opening.usual = 0.0 if facts is None else facts.wall
+    if facts is None:
         return None
+    if facts.wall < LASTING:
+        opening.usual = facts.wall
+        if not straight(facts, opening.source.total):
+            return None
     opening.look_ahead()
     opening.pilot = pilot(opening)
     return known_plan(opening.pilot, facts, opening.source.peek)

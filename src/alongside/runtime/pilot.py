@@ -29,9 +29,9 @@ MOSTLY = 0.8
 WORTH = 0.005
 """Seconds of work that must be left for a look to be worth its cost."""
 
-STRAIGHT, WORTHWHILE = 0.001, 0.030
-"""Seconds of a call, and of all of them, from which a loop is not tried again for a function seen before: of shorter
-calls a loop soon shows how long these are."""
+STRAIGHT, WORTHWHILE = 0.000_002, 0.030
+"""Seconds of a call, and of all of them, from which a loop is not tried again for a function seen before: what is
+briefer is soon done, or nothing is saved by it."""
 
 KNOWN = "so it was in an earlier call with this function."
 """The reason that tells where the facts are from."""
@@ -94,7 +94,7 @@ class Pilot(AnyPilot):
 
     def at_once(self, known: Facts, peek: Callable[[], Sequence[Any]]) -> Plan | None:
         left = self._left(0)
-        if left is None or known.wall < STRAIGHT or left * known.wall < WORTHWHILE:
+        if not straight(known, left):
             return None
         self._known = unweighed(known)
         self._weigh_next(peek)
@@ -218,6 +218,11 @@ class Pilot(AnyPilot):
             facts = self.weigh(facts)
             self._leave_out(before)
         return facts
+
+
+def straight(known: Facts, left: int | None) -> bool:
+    """Whether a function seen before, with so many tasks to do, is not to be tried in a loop first."""
+    return left is not None and known.wall >= STRAIGHT and left * known.wall >= WORTHWHILE
 
 
 def _phase(tasks: int, spent: Tally, share: float) -> Phase:
