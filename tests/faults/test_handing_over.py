@@ -141,4 +141,4 @@ def test_only_where_nobody_waits_for_single_results_the_parent_lets_workers_go_u
     monkeypatch.setattr(Rest, "take", take)
     over = alongside.imap if streamed else alongside.map
     assert list(over(half_a_millisecond, range(1000), backend="processes", max_workers=2)) == list(range(1000))
-    assert (max(slept) > 0.0) is not streamed
+    assert (max(slept, default=0.0) > 0.0) is not streamed

@@ -150,7 +150,7 @@ class ProcessesBackend:
 
     def wait(self, timeout: float | None) -> Sequence[Event]:
         if not self._events:
-            if timeout and self._bell is not None:
+            if timeout and self._rest.may and self._bell is not None:
                 crew = [(worker, list(self._batches[number])) for number, worker in list(self._workers.items())]
                 timeout = self._rest.take(timeout, self._bell, crew)
             for fd, mask in self._ready(timeout):

@@ -44,7 +44,7 @@ class Bell:
 
     def wait(self, seconds: float) -> bool:
         """Until it is rung, or so long; whether it was."""
-        return bool(self._poll.poll(int(seconds * 1000)))
+        return bool(self._poll.poll(seconds * 1000))
 
     def hear(self) -> None:
         """Be silent again."""

@@ -32,30 +32,27 @@ LITTLE = 1 << 14
 
 
 class Rest:
-    """Of one run. `allowed`: nobody looks at a result before all are there, and there is a shared page."""
+    """Of one run. `allowed`: nobody looks at a result before all are there, and there is a shared page. `may`: now."""
 
     def __init__(self) -> None:
-        self.allowed = False
-        self._may = False
+        self.allowed = self.may = False
 
     def heard(self, nbytes: int, seconds: float) -> None:
         """Results have come, in a message of so many bytes, for which a worker took so long; the next ones will be like
         them."""
-        self._may = self.allowed and nbytes <= LITTLE and seconds >= LASTING
+        self.may = self.allowed and nbytes <= LITTLE and seconds >= LASTING
 
     def break_off(self) -> None:
         """Somebody waits for an answer: not before the next results."""
-        self._may = False
+        self.may = False
 
     def take(self, patience: float, bell: Bell, crew: Sequence[tuple[Any, Sequence[int]]]) -> float:
         """Sleep until the bell rings, a worker has begun the last of its batches, or it has lasted; what is left of the
         seconds. `crew`: each worker, and the numbers of its batches.
         """
-        if not self._may or not crew:
-            return patience
         begun = now = monotonic()
         until, rung = begun + min(patience, LONGEST), False
-        while not rung and now < until and all(_has_more(*one) for one in crew):
+        while not rung and now < until and crew and all(_has_more(*one) for one in crew):
             rung = bell.wait(min(LOOK, until - now))
             now = monotonic()
         return max(0.0, patience - (now - begun))
