@@ -53,16 +53,31 @@ class Told:
         Why: of six ways that take the same the fastest of a round is one that was lucky, and nobody knows beforehand
         which. The choice and the comparison are made of different figures here (as in cross-validation: Stone, 1974).
         """
+        chosen = self._chosen_on_the_others(figures)
+        if not chosen:
+            return None
+        return median(max(FLOOR, a) / max(FLOOR, b) for a, b in zip(figures["auto"], chosen, strict=True))
+
+    def oracle(self, figures: dict[str, list[float]]) -> float | None:
+        """The regret of somebody who always does it in the way by hand that was best on the other rounds.
+
+        It would be 1 where one way is the best and each round takes the same; what it is beyond that nobody can avoid
+        who does not know how the machine will be at that moment.
+        """
+        chosen, best = self._chosen_on_the_others(figures), self.best(figures)
+        return max(FLOOR, median(chosen)) / max(FLOOR, median(figures[best])) if chosen else None
+
+    def _chosen_on_the_others(self, figures: dict[str, list[float]]) -> list[float]:
+        """What each round took by hand, in the way that was best on the other rounds."""
         rounds = len(figures.get("auto", ()))
         whole = {way: took for way, took in figures.items() if way != "auto" and len(took) == rounds}
         if rounds < 2 or not whole:
-            return None
-        ratios = []
+            return []
+        chosen = []
         for number in range(rounds):
             others = {way: median(took[:number] + took[number + 1 :]) for way, took in whole.items()}
-            best = whole[min(others, key=lambda way: others[way])][number]
-            ratios.append(max(FLOOR, figures["auto"][number]) / max(FLOOR, best))
-        return median(ratios)
+            chosen.append(whole[min(others, key=lambda way: others[way])][number])
+        return chosen
 
     def loop_kept(self, figures: dict[str, list[float]]) -> bool | None:
         """Where the loop is the best: whether `auto` takes at most 5 % + 2 ms more."""
@@ -106,6 +121,8 @@ def summary(rows: list[Told]) -> list[str]:
         f"warm: {spread(row.regret(row.warm) for row in rows)}",
         f"fresh, the way by hand chosen on the other rounds: {spread(row.chosen_before(row.first) for row in rows)}",
         f"warm, the way by hand chosen on the other rounds: {spread(row.chosen_before(row.warm) for row in rows)}",
+        f"an oracle that goes by the other rounds, fresh: {spread(row.oracle(row.first) for row in rows)}",
+        f"the same, warm: {spread(row.oracle(row.warm) for row in rows)}",
         f"where the loop is best: {sum(kept)} of {len(kept)} within 5 % + 2 ms of it",
         f"predictions: {near} of {len(ratios)} within a factor of {NEAR}",
         f"executed more than once: {', '.join(twice) or 'nothing'} (counted in {counted} workloads)",
