@@ -79,7 +79,7 @@ def test_the_turning_point_is_where_the_choice_turns() -> None:
         (UNPICKLABLE, "If that could be sent to a process it would be processes"),
         (COMPUTING, "With 16 CPUs it would take about"),
         (COMPUTING._replace(cpus=1), "With 4 CPUs it would be processes"),
-        (WAITING, "Written as an async function, more calls could wait at once: asyncio"),
+        (WAITING._replace(wall=1.0), "Written as an async function, more calls could wait at once: asyncio"),
     ],
 )
 def test_what_would_change_it_is_said(facts: Facts, text: str) -> None:

@@ -171,6 +171,15 @@ def test_coroutines_take_a_round_of_waiting_for_each_time_all_slots_are_taken() 
     assert choose(page, HERE, Wishes(max_workers=20)).predictions["asyncio"] == pytest.approx(10 * 0.03)
 
 
+@pytest.mark.parametrize(("tasks", "rounds"), [(60, 2), (480, 4), (480 + 256 * 3, 7)])
+def test_threads_that_wait_become_twice_as_many_with_each_round(tasks: int, rounds: int) -> None:
+    """32 of them were reckoned with to the end: 1,440 waits were to take three times as long as they did."""
+    waits = Facts(tasks_seen=1, tasks_left=tasks, wall=0.2, cpu=1e-5, process_cpu=1e-5, gil_held=False, cpus=2)
+    threads = candidates()["threads"]
+    assert predict(waits, threads, 32, most=256) == pytest.approx(rounds * 0.2, rel=0.1)
+    assert predict(waits, threads, 32) == pytest.approx(-(-tasks // 32) * 0.2, rel=0.1), "where the number is given"
+
+
 def test_what_the_process_computes_beside_a_task_that_waits_is_not_the_tasks() -> None:
     beside = WAITING._replace(process_cpu=30 * WAITING.cpu)
     assert not beside.parallel_inside

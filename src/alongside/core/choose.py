@@ -197,7 +197,8 @@ def _in_turns(facts: Facts, caps: Capabilities) -> bool:
 def predict(facts: Facts, caps: Capabilities, workers: int, slots: int = 1, most: int = 0) -> float:
     """Seconds the tasks left would take with this many workers, and so many coroutines side by side in each.
 
-    Of one loop for many coroutines `workers` are what it begins with, `most` what it may come to.
+    Of one loop for many coroutines and of threads that wait `workers` are what it begins with, `most` what it may come
+    to.
     """
     left, wall = facts.left, facts.wall
     if caps.in_caller:
@@ -210,7 +211,7 @@ def predict(facts: Facts, caps: Capabilities, workers: int, slots: int = 1, most
         busy = min(busy, begun)  # more of them could wait in one loop just as well
     here, there = _sending(facts, caps)
     bounds = [
-        -(-left // busy) * (wall + there),
+        _rounds(left, busy, 0 if facts.coroutine else most) * (wall + there),
         left * (_cpu_use(facts) + here + there) / min(side_by_side, facts.cpus),
         left * here,  # one thread sends and receives
     ]
@@ -220,6 +221,15 @@ def predict(facts: Facts, caps: Capabilities, workers: int, slots: int = 1, most
         bounds.append(left * min(facts.busy, SWITCH))  # to let the GIL go and get it back is done in turns
     others = min(workers, side_by_side) - 1
     return caps.start_seconds * (1 + ANOTHER * others) + max(bounds)
+
+
+def _rounds(left: int, at_once: int, most: int) -> int:
+    """How many times one task's time passes until all are done: so many at once, and twice as many each time up to
+    `most`."""
+    rounds = 0
+    while left > 0 and at_once < most:
+        left, rounds, at_once = left - at_once, rounds + 1, 2 * at_once
+    return rounds + -(-max(0, left) // max(at_once if not most else min(at_once, most), 1))
 
 
 def _begun_at_once(facts: Facts) -> int:
