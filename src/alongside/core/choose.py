@@ -228,8 +228,8 @@ def _rounds(left: int, at_once: int, most: int) -> int:
     `most`."""
     rounds = 0
     while left > 0 and at_once < most:
-        left, rounds, at_once = left - at_once, rounds + 1, 2 * at_once
-    return rounds + -(-max(0, left) // max(at_once if not most else min(at_once, most), 1))
+        left, rounds, at_once = left - at_once, rounds + 1, min(2 * at_once, most)
+    return rounds + -(-max(0, left) // at_once)
 
 
 def _begun_at_once(facts: Facts) -> int:

@@ -285,12 +285,14 @@ class Runner:
     def _keep(self, stretch: Stretch) -> None:
         """Join what follows the last one: each is sent, and dealt with, apart."""
         first, values, seconds = stretch
-        if self._stretches:
-            before, kept, took = self._stretches[-1]
-            if before + len(kept) == first:
-                self._stretches[-1] = before, kept + values, _each(took, len(kept)) + _each(seconds, len(values))
-                return
-        self._stretches.append(stretch)
+        before, kept, took = self._stretches[-1] if self._stretches else (first, [], 0.0)
+        if not kept or before + len(kept) != first:
+            self._stretches.append(stretch)
+            return
+        times = _each(took, len(kept))
+        times += _each(seconds, len(values))
+        kept += values
+        self._stretches[-1] = before, kept, times
 
     def _break(self, error: BaseException, offset: int) -> None:
         took = (monotonic_ns() - self._page[SINCE]) * 1e-9
