@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from alongside.core.batching import BATCH_SECONDS
-from alongside.core.lanes import SLOTS, lanes
+from alongside.core.lanes import SLOTS, lanes, rounds
 from alongside.core.ports import Capabilities
 from alongside.light import NamedTuple
 
@@ -211,7 +211,7 @@ def predict(facts: Facts, caps: Capabilities, workers: int, slots: int = 1, most
         busy = min(busy, begun)  # more of them could wait in one loop just as well
     here, there = _sending(facts, caps)
     bounds = [
-        _rounds(left, busy, 0 if facts.coroutine else most) * (wall + there),
+        rounds(left, busy, 0 if facts.coroutine else most) * (wall + there),
         left * (_cpu_use(facts) + here + there) / min(side_by_side, facts.cpus),
         left * here,  # one thread sends and receives
     ]
@@ -221,15 +221,6 @@ def predict(facts: Facts, caps: Capabilities, workers: int, slots: int = 1, most
         bounds.append(left * min(facts.busy, SWITCH))  # to let the GIL go and get it back is done in turns
     others = min(workers, side_by_side) - 1
     return caps.start_seconds * (1 + ANOTHER * others) + max(bounds)
-
-
-def _rounds(left: int, at_once: int, most: int) -> int:
-    """How many times one task's time passes until all are done: so many at once, and twice as many each time up to
-    `most`."""
-    rounds = 0
-    while left > 0 and at_once < most:
-        left, rounds, at_once = left - at_once, rounds + 1, min(2 * at_once, most)
-    return rounds + -(-max(0, left) // at_once)
 
 
 def _begun_at_once(facts: Facts) -> int:

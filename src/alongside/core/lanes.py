@@ -1,4 +1,4 @@
-"""How many coroutines go where, when they run in several processes.
+"""How many coroutines go where, when they run in several processes; how often all that wait side by side change.
 
 Owns that arithmetic. Must never look at a machine: the CPUs are passed in.
 """
@@ -25,6 +25,19 @@ def lanes(max_workers: int | None, cpus: int) -> tuple[int, int]:
         return cpus, SLOTS
     workers = min(max_workers, cpus)
     return workers, max_workers // workers
+
+
+def rounds(left: int, at_once: int, most: int = 0) -> int:
+    """How many times one task's time passes until all are done: so many at once, and twice as many each time up to
+    `most`.
+
+    >>> rounds(480, 32), rounds(480, 32, most=256)
+    (15, 4)
+    """
+    passed = 0
+    while left > 0 and at_once < most:
+        left, passed, at_once = left - at_once, passed + 1, min(2 * at_once, most)
+    return passed + -(-max(0, left) // at_once)
 
 
 def as_asked(max_workers: int | None, job: Job, able: Capabilities) -> tuple[int | None, int]:
