@@ -40,9 +40,13 @@ def test_each_process_runs_many_at_once() -> None:
     assert len(set(alongside.map(partial(meet, 40), range(200), backend="processes", timeout=60))) <= 2
 
 
+KEPT = 0.03
+"""Seconds of computing: 95 times that is worth even workers that take half a second to start."""
+
+
 async def computes(x: int) -> int:
     await asyncio.sleep(0.001)
-    until = time.thread_time() + 0.01
+    until = time.thread_time() + KEPT
     while time.thread_time() < until:
         pass
     return os.getpid()
@@ -52,7 +56,7 @@ async def computes(x: int) -> int:
 def test_coroutines_known_to_compute_are_not_all_begun_before_their_workers_are_there() -> None:
     """What one loop has begun can go nowhere else: up to a hundred stayed there in the second call too."""
     supervisor.close()
-    known.keep(computes, Facts(30, None, 0.011, 0.01, 0.01, coroutine=True, kept=0.01))
+    known.keep(computes, Facts(30, None, KEPT + 0.001, KEPT, KEPT, coroutine=True, kept=KEPT))
     run = alongside.run(computes, range(95))
     assert run.plan.backend == "processes"
     assert len(set(run.results)) == 3

@@ -499,9 +499,11 @@ def test_coroutines_that_were_seen_to_compute_begin_on_several_loops() -> None:
 
 @pytest.mark.parametrize(("wall", "few"), [(KEEPS.kept, 2), (10 * KEEPS.kept, 20)])
 def test_while_they_wait_for_several_loops_no_more_are_begun_than_keep_one_busy(wall: float, few: int) -> None:
-    pilot = coroutine_pilot()
-    compose.known_plan(pilot, KEEPS._replace(wall=wall), lambda: [1])
+    pilot, there = coroutine_pilot(lambda name: name == "processes"), coroutine_pilot()
+    for one in (pilot, there):
+        compose.known_plan(one, KEEPS._replace(wall=wall), lambda: [1])
     assert pilot.few == few
+    assert there.few == 0, "it goes there at once"
 
 
 def test_coroutines_that_were_seen_to_wait_begin_in_one_loop() -> None:

@@ -73,7 +73,8 @@ class ProcessesBackend:
         self._rest = Rest()
 
     def crew(self) -> Crew:
-        return Crew(self._limit, 2, 1, BATCH_SECONDS, PATIENT_SECONDS, recalls=True, name=self.name)
+        crew = Crew(self._limit, depth=2, recalls=True, name=self.name)
+        return crew._replace(target_seconds=BATCH_SECONDS, patient_seconds=PATIENT_SECONDS)
 
     prepare = staticmethod(ahead.prepare)
     ready = staticmethod(ahead.ready)

@@ -91,8 +91,6 @@ class Composition:
         self.options = options
         self._manner, self._deliver = manner, deliver
         self.at_home, self._auto, self._beside = False, options.backend == "auto", after is not None
-        self._opens = True
-        """Whether as many coroutines may be begun before there is any answer as take no time to begin."""
         given = options.initializer, options.initargs, options.timeout, machine.cpu_count()
         self._patient = manner.ordered and manner.eager and not manner.watched and not options.progress
         rest = options.tasks_per_worker, options.seed, manner.thread_names, room
@@ -102,7 +100,8 @@ class Composition:
         self.plan, self.planned_at = fitted(plan), time.perf_counter()
         backend = backends.find(self.plan.backend)(self.plan.max_workers)
         self.job, crew = with_loops(self.job, backend.crew(), self.plan.slots, self.plan.grows_to)
-        crew = crew if self._opens else crew._replace(opening=0.0)
+        if self.pilot and self.pilot.few:
+            crew = crew._replace(opening=0.0)
         total = None if source.total is None else source.total - done
         uncounted = manner.eager and total is None and not self.job.coroutine
         self._uncounted = source if uncounted and isinstance(source, Source) else None
@@ -281,8 +280,8 @@ class Composition:
             pilot.under_way = self._under_way
         if isinstance(source, Source) and not wishes.timeout:
             plan = self._known_plan(pilot, source) or plan
-        if facts.coroutine and pilot.awaited and plan.grows_to:  # who has begun cannot go to those loops any more
-            plan, self._opens = plan._replace(max_workers=min(plan.max_workers or pilot.few, pilot.few)), False
+        if pilot.few and plan.grows_to:  # who has begun cannot go to those loops any more
+            plan = plan._replace(max_workers=min(plan.max_workers or pilot.few, pilot.few))
         return plan, pilot
 
     def _known_plan(self, pilot: Pilot, source: Source) -> Plan | None:

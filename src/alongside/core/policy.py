@@ -58,7 +58,7 @@ the 2 to 4 ms are nothing that its worker would have to wait for the next."""
 
 RECALL = 0.012
 """Seconds from its sending after which the rest of a batch is had back from its worker, where another has nothing to
-do: half as long again as a batch should last."""
+do: half as long again as a batch should last for whose results somebody waits."""
 
 OVERTAKEN = 0.5
 """The same of a batch that was sent ahead of its turn, where all others have something to do: for so long may those

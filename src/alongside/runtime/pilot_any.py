@@ -69,6 +69,11 @@ class AnyPilot:
         raise NotImplementedError
 
     @property
+    def few(self) -> int:
+        """How many coroutines keep their loop busy while it waits for the workers of others; 0: it waits for none."""
+        return 0
+
+    @property
     def awaiting(self) -> bool:
         """Whether workers are about to be there that were not at the last look."""
         return any(map(self._coming, self.awaited))

@@ -62,8 +62,11 @@ class CoroutinePilot(AnyPilot):
         self._start = self._mark = Mark(0.0, 0.0, 0.0, 0.0, 0, 0, 0.0)
         """When the run began, and when it was last looked at."""
         self._next_look = FIRST_LOOK
-        self.few = 0
-        """How many under way keep the loop busy, where it waits for the workers of others; 0: it does not."""
+
+    @property
+    def few(self) -> int:
+        facts = self.weighed
+        return max(2, ceil(2 * facts.wall / facts.kept)) if facts and self.awaited else 0
 
     def consider(self) -> Plan | None:
         """The plan to move to, when it is time and the facts say so."""
@@ -95,10 +98,7 @@ class CoroutinePilot(AnyPilot):
             return None
         self._weigh_next(peek)
         plan = self._chosen(facts)
-        if self._candidates[plan.backend].in_event_loop:
-            return None
-        self.few = max(2, ceil(2 * known.wall / known.kept))
-        return plan._replace(reasons=(*plan.reasons, KNOWN))
+        return None if self._candidates[plan.backend].in_event_loop else plan._replace(reasons=(*plan.reasons, KNOWN))
 
     def _stay(self, facts: Facts, reason: str = "", at_once: int = 0) -> None:
         """Note what it should take to go on in one loop, with so many under way if that is known by now."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from alongside.core.events import Finished
 from alongside.core.model import Fault, Part
-from alongside.workers.runner import spent
+from alongside.workers.runner import apiece, spent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _joined(stretches: Sequence[Done]) -> Iterator[tuple[int, Part]]:
             yield batch, Part(offset, some, seconds, slot)
         else:
             values += some
-            times += [seconds] * len(some) if isinstance(seconds, float) else seconds
+            times += apiece(len(some), seconds)
             slots += [slot] * len(some)
     if values:
         yield place, Part(end - len(values), values, times, slots)

@@ -68,7 +68,7 @@ class Runner:
 
     hand_over = 9_500_000
     """Nanoseconds after which finished results are handed over though their batch goes on: somewhat longer than a batch
-    is made to last (core/batching.py), or most would be sent back in two pieces."""
+    that somebody waits for is made to last (core/batching.py), or most would be sent back in two pieces."""
 
     def __init__(
         self,
@@ -289,8 +289,8 @@ class Runner:
         if not kept or before + len(kept) != first:
             self._stretches.append(stretch)
             return
-        times = _each(took, len(kept))
-        times += _each(seconds, len(values))
+        times = apiece(len(kept), took)
+        times += apiece(len(values), seconds)
         kept += values
         self._stretches[-1] = before, kept, times
 
@@ -318,7 +318,7 @@ def spent(count: int, seconds: float | Sequence[float]) -> float:
     return count * seconds if isinstance(seconds, float) else sum(seconds)
 
 
-def _each(seconds: float | list[float], count: int) -> list[float]:
+def apiece(count: int, seconds: float | list[float]) -> list[float]:
     """What each of so many tasks has taken, as far as that is known."""
     return [seconds] * count if isinstance(seconds, float) else seconds
 
