@@ -142,3 +142,22 @@ def test_only_where_nobody_waits_for_single_results_the_parent_lets_workers_go_u
     over = alongside.imap if streamed else alongside.map
     assert list(over(half_a_millisecond, range(1000), backend="processes", max_workers=2)) == list(range(1000))
     assert (max(slept, default=0.0) > 0.0) is not streamed
+
+
+def test_threads_that_compute_leave_their_turn_to_whoever_fetches_what_they_have_done() -> None:
+    """Beside 32 threads, each of which had the GIL for 5 ms in turn, nobody fetched anything for a second or two."""
+    begun: list[int] = []
+
+    def computes(x: int) -> int:
+        begun.append(x)
+        until = time.thread_time() + 0.005
+        while time.thread_time() < until:
+            pass
+        return x
+
+    results = alongside.imap(computes, range(800), backend="threads")
+    received = list(islice(results, 50))
+    already = len(begun)
+    assert received == list(range(50))
+    assert already < 400
+    assert list(results) == list(range(50, 800))

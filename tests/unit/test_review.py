@@ -82,6 +82,43 @@ def test_threads_that_turn_out_to_take_turns_come_home_to_what_the_loop_took() -
     assert going.review.facts.gil_held
 
 
+def test_while_threads_that_take_turns_are_thought_about_they_begin_nothing() -> None:
+    """To load and start what is to come took a second beside 32 of them."""
+    going, paused = Going(WAITING), list[bool]()
+    going.review.pause = paused.append
+    assert going.on(70, 0.7, 0.3, 0.02) is None
+    assert going.on(70, 0.7, 0.3, 0.7) is not None
+    assert paused == [False, False, True], "and what is not begun goes along"
+
+
+def test_they_go_on_where_nothing_is_better() -> None:
+    going, paused = Going(WAITING, total=100), list[bool]()
+    going.review.pause = paused.append
+    assert going.on(99, 0.7, 0.3, 0.7) is None
+    assert paused == [True, False]
+
+
+def test_what_is_computed_while_it_asks_is_not_of_the_time_before() -> None:
+    """Beside threads that compute, asking took a second; a GIL that was held seemed to be let go."""
+    going = Going(WAITING)
+    asked = going.cpu_seconds
+
+    def slowly() -> float:
+        going.now, going.cpu = going.now + 0.6, going.cpu + 0.6
+        return asked()
+
+    going.cpu_seconds = slowly  # type: ignore[method-assign]
+    better = going.on(70, 0.5, 0.3, 0.5)
+    assert better is not None
+    assert better.backend == "processes"
+
+
+def test_threads_are_looked_at_when_as_many_are_done_as_can_compute_at_once() -> None:
+    going = Going(WAITING)
+    assert going.plan.max_workers == 32
+    assert going.on(2 * WAITING.cpus, 0.7, 0.3, 0.7) is not None
+
+
 def test_who_comes_home_is_told_what_could_not_be_used_and_why() -> None:
     going = Going(COMPUTING._replace(gil_held=False, unpicklable="it reads settings.scale.", item_bytes=1))
     better = going.on(80, 1.0, 0.05, 1.1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import threading
 from _queue import SimpleQueue
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ from alongside.backends.threads import GATHER, ThreadsBackend
 from alongside.core.events import Begun, Finished, Lost, Returned
 from alongside.core.model import Batch, Job
 from alongside.exceptions import TaskTimeout
+from alongside.workers.convoy import Convoy
 from alongside.workers.gathering import Gathering
 from alongside.workers.puller import Puller
 from alongside.workers.spans import Span, Unbegun
@@ -41,6 +42,7 @@ class World:
             self.bell.get(timeout=timeout)
         except Exception:
             self.pool.expire()
+        self.pool.let_in()
         for event in self.pool.finished(1):
             for part in event.parts:
                 assert not isinstance(part.slots, int) or part.slots
@@ -162,6 +164,68 @@ def test_what_has_come_is_fetched_before_still_more_threads_are_started(world: C
     w.pool.staff()
     assert len(w.pool._threads) == 8
     gate.set()
+
+
+class Crowded(Convoy):
+    """As it is told to be: whoever has done something has computed, and would only take turns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.full = True
+
+    def look(self, threads: Collection[Puller]) -> None:
+        self._let_in = self._since  # no time passes
+
+    def joined_by(self, thread: Puller, active: int) -> bool:
+        return thread.since_last()[0] > 0 and self.holds_back(active - 1)
+
+
+def test_threads_that_take_turns_are_held_back_but_for_two(world: Callable[..., World]) -> None:
+    """Of 32 that computed each, and the thread that drives the run, had a turn every 160 ms."""
+    gates = [threading.Semaphore(0) for _ in range(3)]
+    begun: list[int] = []
+
+    def task(n: int) -> int:
+        begun.append(n)
+        assert gates[n // 6].acquire(timeout=PATIENCE)
+        return n
+
+    w = world(task, 6)
+    w.pool.add(Batch(1, 0, range(18)))
+    w.until(lambda: len(begun) == 6)
+    w.pool._convoy = crowd = Crowded()
+    gates[0].release(6)
+    w.until(lambda: len(w.values) == 6 and w.pool._idle == 4)
+    assert len(begun) == 8, "two go on"
+    gates[1].release(1)
+    w.until(lambda: len(w.values) == 7 and len(begun) == 9)
+    assert w.pool._idle == 4
+    assert not w.pool.understaffed
+    crowd.full = False
+    w.until(lambda: len(begun) == 13)
+    for gate in gates:
+        gate.release(6)
+    w.until(lambda: len(w.values) == 18)
+
+
+def test_a_paused_pool_begins_nothing_and_then_goes_on(world: Callable[..., World]) -> None:
+    gate, begun = threading.Semaphore(0), list[int]()
+
+    def task(n: int) -> int:
+        begun.append(n)
+        assert gate.acquire(timeout=PATIENCE)
+        return n
+
+    w = world(task, 3)
+    w.pool.add(Batch(1, 0, range(9)))
+    w.until(lambda: len(begun) == 3)
+    w.pool.pause(True)
+    gate.release(9)
+    w.until(lambda: len(w.values) == 3 and w.pool._idle == 3)
+    assert len(begun) == 3
+    assert not w.pool.understaffed
+    w.pool.pause(False)
+    w.until(lambda: len(w.values) == 9)
 
 
 def test_an_overdue_task_fails_and_another_thread_goes_on(world: Callable[..., World]) -> None:

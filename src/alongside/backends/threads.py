@@ -7,13 +7,14 @@ cannot end: a thread whose task is overdue is let go (its late result is dropped
 from __future__ import annotations
 
 import _queue as queue  # not `queue`: a file of that name may lie in the folder of a script
+import time
 from collections.abc import Mapping, Sequence
 
 from alongside.backends import declared
 from alongside.core.events import Begun, Crew, Event, Lost, Returned, Unfit
 from alongside.core.model import Batch, Death, Job, Running
 from alongside.core.ports import Capabilities
-from alongside.workers.accounts import own_seconds
+from alongside.workers.accounts import own_delay
 from alongside.workers.threadpool import ThreadPool
 
 TYPE_CHECKING = False
@@ -52,7 +53,8 @@ class ThreadsBackend:
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._job, self._let_go = job, list[ThreadPool]()
         self._pool = self._made()
-        self._worker = 0
+        self._worker, self._delayed = 0, 0.0
+        self._delay: float | None = None
 
     def hire(self, worker: int) -> None:
         self._worker = worker
@@ -80,8 +82,16 @@ class ThreadsBackend:
         return {}  # all of them share this process's memory
 
     def spent(self) -> dict[int, tuple[float, float]]:
-        """Seconds that this process has computed so far, and in which it would have, had it been given CPUs."""
-        return {self._worker: own_seconds()}
+        """Seconds that this process has computed so far, and in which it would have, had it been given CPUs. Of these
+        only where threads do not take turns with the GIL, since to look at them takes many."""
+        computed, before = time.process_time(), self._delay
+        self._delay = None if self._pool.crowded else own_delay()
+        if before is not None and self._delay is not None:
+            self._delayed += self._delay - before
+        return {self._worker: (computed, self._delayed)}
+
+    def pause(self, paused: bool) -> None:
+        self._pool.pause(paused)
 
     def running(self) -> Mapping[int, Sequence[Running]]:
         return {}
@@ -90,8 +100,9 @@ class ThreadsBackend:
         begun = self._begun()
         events = self._told(0.0 if begun else self._pool.patience(timeout))
         begun = begun or self._begun()
-        if self._pool.backed_up and not self._pool.understaffed and not begun:
+        if self._pool.backed_up and not (self._pool.understaffed or self._pool.crowded or begun):
             events += self._told(GATHER)
+        self._pool.let_in()
         self._pool.expire()
         returned = self._pool.returned()
         events += [*self._pool.finished(self._worker), *begun]

@@ -187,7 +187,9 @@ class Composition:
 
     def _look_again(self) -> None:
         if self.review is not None:
-            plan = self.review.consider(self.plan, cpu_clock(self.driver.backend))
+            backend = self.driver.backend
+            self.review.pause = getattr(backend, "pause", _nothing)
+            plan = self.review.consider(self.plan, cpu_clock(backend))
             if plan is not None:
                 if self.review.turns and not self._manner.endless:
                     took_turns(self.job.fn)
@@ -360,6 +362,10 @@ class Composition:
                 with shielded():
                     self.close()
                     self.driver.close()
+
+
+def _nothing(*_: object) -> None:
+    """What a backend does that cannot be paused."""
 
 
 def _raise_if_failed(finish: Finish | None) -> None:

@@ -22,7 +22,7 @@ FIRST_LOOK, SOON = 0.1, 0.03
 """Seconds after a move before it is looked at again; of threads that should compute side by side, which are soon
 seen to take turns."""
 
-AGAIN = 1.5
+AGAIN = 1.2
 """A look that changed nothing is followed by the next when the run is this many times as old."""
 
 RARELY = 10.0
@@ -67,6 +67,9 @@ class Review:
         self._weigh: Callable[[Facts], Facts] = lambda facts: facts
         self._send_to: Callable[[], Candidates] = lambda: self._candidates
         self._in_turns = False
+        self.pause: Callable[[bool], None] = lambda paused: None
+        """Has the workers begin nothing more, or go on: where they take turns with the GIL whoever drives the run would
+        have it a few milliseconds of each second, and to load and start what is to come takes hundreds of turns."""
         self._clock = clock
         self._finished = self._seen = 0
         self._seconds = 0.0
@@ -94,30 +97,37 @@ class Review:
         """A better plan than the present one, when it is time and the facts say so."""
         if cpu_seconds is None:
             return None
-        now = self._clock()
+        apart = self._candidates[plan.backend].escapes_gil
         if self._began is None:
             if self._seen:  # what passed before the first task was done was the workers' start
-                self._begin(now, cpu_seconds())
-                turns = self._candidates[plan.backend].shares_memory and not waits(self.facts)
-                self._next_look = SOON if turns else FIRST_LOOK
+                self._begin(cpu_seconds)
+                self._next_look = FIRST_LOOK if apart or waits(self.facts) else SOON
             return None
         began, used = self._began
-        if now - began < self._next_look or self._seen < FEW * (plan.max_workers or 1):
+        if self._clock() - began < self._next_look or self._seen < FEW * self._at_once(plan, apart):
             return None
-        apart = self._candidates[plan.backend].escapes_gil
         cpu = max(0.0, cpu_seconds() - used)
-        facts = self.facts_now(now - began, cpu, apart)
-        self._full = cpu >= SATURATED * facts.cpus * (now - began)
-        better = self.better(plan, facts, (now - began) * facts.left / self._seen)
+        elapsed = self._clock() - began  # after that: beside threads that compute, to ask can take a second
+        facts = self.facts_now(elapsed, cpu, apart)
+        self._full = cpu >= SATURATED * facts.cpus * elapsed
+        self.pause(self._in_turns)
+        better = self.better(plan, facts, elapsed * facts.left / self._seen)
         self._next_look = min(AGAIN * self._next_look, RARELY)
         if better is None:
-            self._begin(now, cpu_seconds())
+            self.pause(False)
+            self._begin(cpu_seconds)
         else:
             self._began, self._seen = None, 0
         return better
 
-    def _begin(self, now: float, used: float) -> None:
-        self._began = now, used
+    def _at_once(self, plan: Plan, apart: bool) -> int:
+        """How many workers can have something done at the same time, if they should compute."""
+        workers = plan.max_workers or 1
+        return workers if apart else min(workers, self.facts.cpus)
+
+    def _begin(self, cpu_seconds: Callable[[], float]) -> None:
+        used = cpu_seconds()
+        self._began = self._clock(), used
         self._seen, self._seconds = 0, 0.0
 
     def facts_now(self, elapsed: float, cpu: float, apart: bool) -> Facts:

@@ -16,13 +16,14 @@ def seconds_of(pid: int) -> tuple[float, float]:
     return _cpu_clock(pid), delay_in(f"/proc/{pid}/schedstat")
 
 
-def own_seconds() -> tuple[float, float]:
-    """The same of this process and all its threads. Costs 20 µs a thread."""
+def own_delay() -> float:
+    """Seconds in which the threads of this process would have computed with CPUs of their own. Costs 20 µs a thread,
+    and many turns of the GIL."""
     try:
         threads = os.listdir("/proc/self/task")
     except OSError:
-        threads = []
-    return time.process_time(), sum(delay_in(f"/proc/self/task/{thread}/schedstat") for thread in threads)
+        return 0.0
+    return sum(delay_in(f"/proc/self/task/{thread}/schedstat") for thread in threads)
 
 
 def _cpu_clock(pid: int) -> float:

@@ -64,6 +64,8 @@ class Puller:
         self.span = NOTHING
         self._pool = pool
         job = pool.job
+        self._clock: int | None = None
+        self._done, self._computed = 0, 0.0
         self._awaiter = Awaiter()
         call = caller(job.fn, job.star, self._awaiter if job.coroutine else None)
         if job.seed is not None:
@@ -104,6 +106,20 @@ class Puller:
         if self._runs is None or self._runs.wait(timeout):
             self._thread.join(max(0.0, deadline - time.monotonic()))
 
+    def computed(self) -> float:
+        """CPU seconds it has used; 0.0 where the system does not tell others of it."""
+        try:
+            return 0.0 if self._clock is None else time.clock_gettime(self._clock)
+        except OSError:  # it has ended
+            return 0.0
+
+    def since_last(self) -> tuple[int, float]:
+        """Tasks it has done since this was last asked, and the CPU seconds they took."""
+        computed = self.computed()
+        done, seconds = self._done, computed - self._computed
+        self._done, self._computed = 0, computed
+        return done, seconds
+
     @property
     def hoards(self) -> bool:
         """Whether it is amid several tasks."""
@@ -111,6 +127,7 @@ class Puller:
 
     def _work(self) -> None:
         pool = self._pool
+        self._clock = _own_clock()
         try:
             if pool.job.initializer is not None:
                 pool.job.initializer(*pool.job.initargs)
@@ -134,9 +151,16 @@ class Puller:
             return
         number, pool = self.number, self._pool
         count = len(broken) + sum(len(stretch[1]) for stretch in stretches)
+        self._done += count
         faults = [(batch, Fault(*one, number)) for one in broken]
         pool.gathering.add([(batch, *stretch, number) for stretch in stretches], faults)
         pool.done(count, seconds)
+
+
+def _own_clock() -> int | None:
+    """The number of this thread's CPU clock. Asked in the thread itself: of one that has ended it is undefined."""
+    number = getattr(time, "pthread_getcpuclockid", None)
+    return None if number is None else number(threading.get_ident())
 
 
 def _at_once(timeout: float | None = None) -> bool:

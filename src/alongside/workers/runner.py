@@ -46,7 +46,7 @@ mean is reported, so many may turn out to be of another kind before they are tim
 LONG = 1_000_000
 """Nanoseconds that what was taken at one go has taken from which it is taking long."""
 
-_STEADY: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
+STEADY: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
 """Whether an iterator of C code gives each item once though two threads ask it."""
 
 OFFSET, BATCH, SINCE, STEP = range(4)
@@ -125,7 +125,7 @@ class Runner:
         thread; of a runner whose items are lists and ranges.
         """
         with self._sharing:
-            if _STEADY:
+            if STEADY:
                 self._taken -= len(list(self._rest))
             first, end = self._taken, self._end
             self._end = first

@@ -18,6 +18,7 @@ from alongside.core.events import Finished
 from alongside.core.model import Batch, Fault, Job
 from alongside.exceptions import TaskTimeout
 from alongside.transport.contexts import for_a_thread
+from alongside.workers.convoy import Convoy
 from alongside.workers.gathering import Gathering
 from alongside.workers.puller import Puller
 from alongside.workers.runner import OFFSET, SINCE, placed
@@ -70,6 +71,7 @@ class ThreadPool:
         self._waiting = self._idle = self._fresh = self._count = 0
         self._each = self._harvested = self._began = self._spent = 0.0
         self._rung = False
+        self._convoy = Convoy()
         self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._threads: dict[int, Puller] = {}
         self._exchanged = job.seed is not None
@@ -134,8 +136,9 @@ class ThreadPool:
 
     @property
     def understaffed(self) -> bool:
-        """Whether work waits that no thread will take at once, though one more may be started."""
-        return self._waiting > self._idle + self._fresh and self.may_grow
+        """Whether work waits that no thread will take at once, though one more may be started, and would be of use."""
+        wanted = self._waiting > self._idle + self._fresh and self.may_grow
+        return wanted and not self._convoy.holds_back(self._active)
 
     @property
     def may_grow(self) -> bool:
@@ -155,7 +158,7 @@ class ThreadPool:
     def patience(self, timeout: float | None) -> float | None:
         """Seconds to wait at most for the bell: a task may become overdue, or finish where it is not told of."""
         times = [] if timeout is None else [timeout]
-        if self.hoards:
+        if self.hoards or (self._waiting and self._convoy.holds_back(self._active)):
             times.append(self._every)
         if (deadline := self._next_deadline()) is not None:
             times.append(max(0.0, deadline - time.monotonic()))
@@ -176,6 +179,28 @@ class ThreadPool:
         timeout = self.job.timeout
         since = [thread.page[SINCE] for thread in list(self._threads.values()) if thread.page[OFFSET]]
         return None if timeout is None or not since else min(since) * 1e-9 + timeout
+
+    @property
+    def crowded(self) -> bool:
+        """Whether its threads take turns with the GIL."""
+        return self._convoy.full
+
+    @property
+    def _active(self) -> int:
+        return len(self._threads) - self._idle
+
+    def pause(self, paused: bool) -> None:
+        """Begin nothing more, or go on: whoever drives the run has work to do, and each of its steps would take as long
+        as a turn of every thread that computes."""
+        with self._lock:
+            self._convoy.paused = paused
+            self._let_in()
+
+    def let_in(self) -> None:
+        """Have threads that were held back go on, where that is of use by now."""
+        with self._lock:
+            self._convoy.look(self._threads.values())
+            self._let_in()
 
     def expire(self) -> None:
         """Let go of the threads whose task is overdue: it fails, what they had not begun goes to others."""
@@ -237,6 +262,11 @@ class ThreadPool:
                 self._release(thread)
             if thread.let_go:
                 return None
+            self._convoy.look(self._threads.values())
+            if self._convoy.joined_by(thread, self._active):
+                self._idle += 1
+                return None
+            self._let_in()
             if not self._todo:
                 return self._taken_over(thread)
             stretch = self._todo[0]
@@ -267,12 +297,17 @@ class ThreadPool:
         if count:
             put(stretch)
             self._waiting += count
-            self._wake(min(self._idle, count))
+            if not self._convoy.holds_back(self._active):
+                self._wake(min(self._idle, count))
 
     def _wake(self, count: int) -> None:
         self._idle -= count
         for _ in range(count):
             self._bell.put(None)
+
+    def _let_in(self) -> None:
+        if self._idle and self._waiting:
+            self._wake(min(self._idle, self._waiting, self._convoy.lets_in(self._active)))
 
     def _has_begun(self, thread: Puller) -> None:
         thread.fresh = False
