@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from alongside.backends import threads
 from alongside.backends.threads import GATHER, ThreadsBackend
 from alongside.core.events import Begun, Finished, Lost, Returned
 from alongside.core.model import Batch, Job
@@ -459,3 +460,42 @@ def _first(backend: ThreadsBackend) -> list[Any]:
     while not (events := list(backend.wait(PATIENCE))):
         pass
     return events
+
+
+def test_a_threads_clock_is_asked_from_any_other_until_it_has_ended(world: Callable[..., World]) -> None:
+    w = world(lambda n: sum(range(20_000)) and n, 2)
+    w.pool.add(Batch(1, 0, range(50)))
+    w.until(lambda: len(w.values) == 50)
+    thread = next(iter(w.pool._threads.values()))
+    assert thread.computed() > 0.0
+    w.pool.close()
+    assert thread.computed() == 0.0
+
+
+def test_where_the_system_has_no_such_clock_nobody_is_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("time.pthread_getcpuclockid", raising=False)
+    pool = ThreadPool(Job(lambda n: sum(range(300_000)) and n), 8, lambda: None, lambda error: None)
+    pool.add(Batch(1, 0, range(64)))
+    done = 0
+    while done < 64:
+        pool.staff()
+        pool.let_in()
+        done += sum(len(part.values) for event in pool.finished(1) for part in event.parts)
+        assert not pool.crowded
+    pool.close()
+
+
+def test_what_threads_had_no_cpu_for_is_not_asked_where_they_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To look takes a turn of the GIL for each file of each thread: a second and more beside 32 of them."""
+    looks: list[float] = [1.0, 1.5, 9.0, 9.25]
+    monkeypatch.setattr(threads, "own_delay", lambda: looks.pop(0))
+    backend = ThreadsBackend(4)
+    backend.open(Job(str))
+    backend.hire(1)
+    crowd = backend._pool._convoy
+    told = []
+    for crowd.full in (False, False, True, False, False):
+        told.append(backend.spent()[1][1])
+    backend.close()
+    assert told == pytest.approx([0.0, 0.5, 0.5, 0.5, 0.75]), "what came meanwhile is not known"
+    assert not looks

@@ -154,6 +154,13 @@ class MeteredBackend(Backend, Protocol):
         """For each worker the seconds that it has computed, and those in which it would have, had it had a CPU."""
 
 
+class PausableBackend(MeteredBackend, Protocol):
+    """A metered backend whose workers take turns with the GIL, and with whoever drives the run."""
+
+    def pause(self, paused: bool) -> None:
+        """Begin nothing more, or go on. What is in hand is finished."""
+
+
 class AccountingBackend(Backend, Protocol):
     """A backend that runs tasks in the caller's thread, between what the engine does there, and tells the two apart."""
 
