@@ -161,3 +161,19 @@ def test_threads_that_compute_leave_their_turn_to_whoever_fetches_what_they_have
     assert received == list(range(50))
     assert already < 400
     assert list(results) == list(range(50, 800))
+
+
+@pytest.mark.parametrize("backend", ["threads", "asyncio"])
+def test_tasks_that_wait_busily_for_one_that_has_not_begun_do_not_wait_for_ever(backend: str) -> None:
+    """Threads whose tasks compute are held back but for two, and those may be waiting for what a third is to begin."""
+    begun: list[int] = []
+
+    def task(x: int) -> int:
+        if x >= 12:
+            begun.append(x)
+        enough, cap = time.thread_time() + 0.03, time.monotonic() + 20.0
+        while time.thread_time() < enough if x < 12 else len(begun) < 4:
+            assert time.monotonic() < cap, "two go on, and the others were forgotten"
+        return x
+
+    assert alongside.map(task, range(16), backend=backend, max_workers=4) == list(range(16))

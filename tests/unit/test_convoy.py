@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from alongside.core.known import SATURATED, SPREAD
 from alongside.workers import convoy
-from alongside.workers.convoy import COMPUTES, FEWEST, FULL, HOLD, SPREAD, WINDOW, Convoy
+from alongside.workers.convoy import COMPUTES, FEWEST, HOLD, WINDOW, Convoy
 
 
 class Threads(list[Any]):
@@ -41,7 +42,7 @@ def thread(tasks: int, each: float) -> Any:
 
 @pytest.mark.parametrize(
     ("cpus", "full"),
-    [(0.5, False), (FULL - 0.01, False), (FULL + 0.01, True), (1.1, True), (SPREAD, False), (3.0, False)],
+    [(0.5, False), (SATURATED - 0.01, False), (SATURATED + 0.01, True), (1.1, True), (SPREAD, False), (3.0, False)],
 )
 def test_they_take_turns_where_one_cpu_is_busy_and_no_second(threads: Threads, cpus: float, full: bool) -> None:
     seen = Convoy()

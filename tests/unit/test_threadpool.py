@@ -43,7 +43,6 @@ class World:
             self.bell.get(timeout=timeout)
         except Exception:
             self.pool.expire()
-        self.pool.let_in()
         for event in self.pool.finished(1):
             for part in event.parts:
                 assert not isinstance(part.slots, int) or part.slots
@@ -479,7 +478,6 @@ def test_where_the_system_has_no_such_clock_nobody_is_held_back(monkeypatch: pyt
     done = 0
     while done < 64:
         pool.staff()
-        pool.let_in()
         done += sum(len(part.values) for event in pool.finished(1) for part in event.parts)
         assert not pool.crowded
     pool.close()

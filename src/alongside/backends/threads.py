@@ -102,7 +102,6 @@ class ThreadsBackend:
         begun = begun or self._begun()
         if self._pool.backed_up and not (self._pool.understaffed or self._pool.crowded or begun):
             events += self._told(GATHER)
-        self._pool.let_in()
         self._pool.expire()
         returned = self._pool.returned()
         events += [*self._pool.finished(self._worker), *begun]

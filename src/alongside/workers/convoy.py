@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 
+from alongside.core.known import SATURATED, SPREAD
 from alongside.workers.runner import STEADY
 
 TYPE_CHECKING = False
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
 WINDOW, WINDOW_EACH = 0.010, 0.0002
 """Seconds over which it is seen how much is computed: at the least, and for each thread, whose clock takes 0.6 µs to
 read."""
-
-FULL, SPREAD = 0.8, 1.3
-"""CPUs kept busy, from which and up to which the threads take turns: with fewer there is some time left, more are only
-kept busy where the GIL is let go."""
 
 COMPUTES = 0.001
 """CPU seconds of its own tasks from which a thread would be in the way of others. What waits, and what it takes to ask
@@ -58,7 +55,7 @@ class Convoy:
         now = time.monotonic()
         if now - self._since >= max(WINDOW, WINDOW_EACH * len(threads)):
             used = sum(thread.computed() for thread in threads)
-            self.full = STEADY and FULL <= (used - self._used) / (now - self._since) < SPREAD
+            self.full = STEADY and SATURATED <= (used - self._used) / (now - self._since) < SPREAD
             self._since, self._used = now, used
 
     def holds_back(self, active: int) -> bool:

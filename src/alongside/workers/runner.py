@@ -47,7 +47,8 @@ LONG = 1_000_000
 """Nanoseconds that what was taken at one go has taken from which it is taking long."""
 
 STEADY: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
-"""Whether an iterator of C code gives each item once though two threads ask it."""
+"""Whether there is a GIL: an iterator of C code gives each item once though two threads ask it, and threads that
+compute take turns."""
 
 OFFSET, BATCH, SINCE, STEP = range(4)
 """The page: what is in hand (offset + 1; 0: nothing), of which batch, since when (monotonic nanoseconds); of a

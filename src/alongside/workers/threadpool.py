@@ -117,9 +117,13 @@ class ThreadPool:
         return returned
 
     def staff(self) -> None:
-        """Start threads while work waits for one. The first one was waited for, and may have shown what it
-        does: where those that there are have done most of what there was, fetching that and giving more comes first.
+        """Have threads that were held back go on where that is of use by now, and start threads while work waits for
+        one. The first one was waited for, and may have shown what it does: where those that there are have done most of
+        what there was, fetching that and giving more comes first.
         """
+        with self._lock:
+            self._convoy.look(self._threads.values())
+            self._let_in()
         while self.understaffed and not (self._rung and self._waiting < AT_HAND * self.limit):
             self._start_one()
 
@@ -194,12 +198,6 @@ class ThreadPool:
         as a turn of every thread that computes."""
         with self._lock:
             self._convoy.paused = paused
-            self._let_in()
-
-    def let_in(self) -> None:
-        """Have threads that were held back go on, where that is of use by now."""
-        with self._lock:
-            self._convoy.look(self._threads.values())
             self._let_in()
 
     def expire(self) -> None:
