@@ -223,6 +223,27 @@ def test_an_input_that_ends_within_what_is_taken_ahead_is_known_whole() -> None:
     assert source.take(100) == (list(range(10, 30)), True, None)
 
 
+def test_what_is_put_back_is_counted_once() -> None:
+    source = Source(((n for n in range(30)),))
+    items, ended, error = source.take(10)
+    source.put_back(items[5:], ended, error)
+    source.look_ahead(100)
+    assert source.total == 30
+    assert source.take(100) == (list(range(5, 30)), True, None)
+
+
+def test_items_may_be_put_back_any_number_of_times() -> None:
+    """As often as a stretch is cut: more often than iterators may be within one another."""
+    source = Source(((n for n in range(20_002)),))
+    seen = []
+    for _ in range(20_000):
+        items, ended, error = source.take(2)
+        seen.append(items[0])
+        source.put_back(items[1:], ended, error)
+    rest, ended, error = source.take(9)
+    assert (seen + list(rest), ended, error) == (list(range(20_002)), True, None)
+
+
 def test_an_error_of_the_input_comes_after_what_was_taken_ahead() -> None:
     def broken() -> Iterator[int]:
         yield from range(3)

@@ -29,6 +29,9 @@ class Source:
         self._iterator = iterate(iterables)
         self._whole: Any = iterables[0] if len(iterables) == 1 and type(iterables[0]) in SLICED else None
         self._at = 0
+        self._back: list[Any] = []
+        """Items that were put back, the next one last. Why not an iterator over them and the others: each time one more
+        would be put around the one before, and the others come through all of them."""
         self.total = count(iterables)
         self._given = 0
         """Items that were taken and not put back, of what is no list or range."""
@@ -49,8 +52,11 @@ class Source:
         """Items that were taken last come again, before the others; where the input had ended, its end after them."""
         if self._whole is not None:
             self._at -= len(items)
-        elif items or ended:
-            self._iterator = _again(items, () if ended else self._iterator, error)
+            return
+        self._given -= len(items)
+        self._back.extend(reversed(items))
+        if ended:
+            self._iterator = iter(()) if error is None else _raising(error)
 
     def peek(self) -> Sequence[Any]:
         """The next item, which stays the next; nothing where there is none."""
@@ -74,7 +80,6 @@ class Source:
         if ended and error is None:
             self.total = self._given
         self.put_back(items, ended, error)
-        self._given -= len(items)
         self.ahead = len(items)
 
     def take(self, wanted: int) -> tuple[Sequence[Any], bool, BaseException | None]:
@@ -94,7 +99,7 @@ class Source:
     def _take(self, wanted: int) -> tuple[list[Any], bool, BaseException | None]:
         from itertools import islice
 
-        items: list[Any] = []
+        items = [self._back.pop() for _ in range(min(wanted, len(self._back)))]
         enough = monotonic() + PATIENCE
         step = 1
         try:
@@ -111,11 +116,9 @@ class Source:
         return items, False, None
 
 
-def _again(items: Iterable[Any], rest: Iterable[Any], error: BaseException | None) -> Iterator[Any]:
-    yield from items
-    yield from rest
-    if error is not None:
-        raise error
+def _raising(error: BaseException) -> Iterator[Any]:
+    raise error
+    yield
 
 
 def iterate(iterables: tuple[Iterable[Any], ...]) -> Iterator[Any]:
