@@ -217,3 +217,51 @@ class Own:
 print(modules_of(lambda x: x, (Own(), [Own()])))
 """)
     assert told == "('json', 'fractions', 'decimal')\n('cloudpickle',)\n"
+
+
+def test_what_a_function_brings_with_it_is_imported_there_once() -> None:
+    told = ran("""
+import string
+from decimal import Decimal
+from fractions import Fraction
+from functools import partial
+from alongside.workers.preloads import modules_of
+
+
+def call(fn, *values, **more):
+    return fn(*values)
+
+
+class Own:
+    def __init__(self):
+        self.fn, self.number = string.capwords, Fraction(1)
+
+    def __call__(self, x):
+        return x
+
+    def method(self, x):
+        return x
+
+
+def closed(number):
+    return lambda x: x + number
+
+
+print(modules_of(partial(json.dumps, string.capwords, default=Decimal(1))))
+print(modules_of(partial(partial(call, string.capwords), 1, 2)))
+print(modules_of(Own()))
+print(modules_of(Own().method))
+print(modules_of(closed(Fraction(1))))
+print(modules_of(len), modules_of(Fraction), modules_of(Fraction(1).limit_denominator))
+""")
+    assert (
+        told
+        == """\
+('json', 'string', 'decimal')
+('cloudpickle', 'string')
+('cloudpickle', 'string', 'fractions')
+('cloudpickle', 'string', 'fractions')
+('cloudpickle', 'fractions')
+('cloudpickle',) ('fractions',) ('fractions',)
+"""
+    )
