@@ -309,6 +309,92 @@ def test_a_loop_that_was_only_paused_goes_on_where_it_was() -> None:
     assert results == [0, 1, 2, 3]
 
 
+def test_a_loop_that_was_only_paused_does_what_is_left_before_the_inputs_own_error() -> None:
+    class Broken:
+        """It says how many items it has, and has fewer."""
+
+        def __len__(self) -> int:
+            return 9
+
+        def __iter__(self) -> Iterator[int]:
+            yield from range(3)
+            raise OSError("gone")
+
+    def work(n: int) -> int:
+        if watch.relieve():
+            watch.resume()
+        return n
+
+    watch = Stopwatch(work, Source((Broken(),)))
+    watch.done, watch.wall = 1000, 1e-9  # so that a stretch takes them all
+    results: list[int] = []
+
+    def run() -> None:
+        while not watch.ended:
+            watch.stretch(results)
+
+    with pytest.raises(OSError, match="gone"):
+        run()
+    assert results == [0, 1, 2]
+
+
+def test_a_stretch_that_is_cut_ends_after_the_task_in_hand_and_the_rest_comes_in_the_next() -> None:
+    def items() -> Iterator[int]:
+        yield from range(5)
+        raise OSError("gone")
+
+    def work(n: int) -> int:
+        if n == 2:
+            watch.cut()
+        return n
+
+    watch = Stopwatch(work, Source((items(),)))
+    watch.done, watch.wall = 1000, 1e-9  # so that a stretch takes them all
+    results: list[int] = []
+    watch.stretch(results)
+    assert (results, watch.last.tasks, watch.done, watch.kept(), watch.ended) == ([0, 1, 2], 3, 1003, 1003, False)
+    with pytest.raises(OSError, match="gone"):
+        watch.stretch(results)
+    assert (results, watch.done) == ([0, 1, 2, 3, 4], 1005)
+
+
+def test_to_cut_what_is_at_its_last_task_or_has_none_in_hand_does_nothing() -> None:
+    watch = Stopwatch(lambda n: watch.cut(), Source(([1],)))
+    watch.cut()
+    while not watch.ended:
+        watch.stretch([])
+    watch.cut()
+    assert (watch.done, watch.kept(), watch.ended) == (1, 1, True)
+
+
+def test_the_results_of_brief_tasks_come_before_the_slow_ones_that_were_taken_with_them_have_run() -> None:
+    """A stretch is measured out by the tasks before it: what turns up in it of another kind ends it."""
+    begun: list[int] = []
+    slow, go_on = 1000, threading.Event()
+
+    def work(n: int) -> int:
+        begun.append(n)
+        if n >= slow:
+            assert go_on.wait(60), "the stretch was not cut"
+        return n
+
+    opening, _ = opened(work, (n for n in range(100_000)), None)
+    opening._watch_over()
+    cut = opening.watch.cut
+
+    def tell() -> None:
+        cut()
+        if begun[-1] >= slow:
+            go_on.set()
+
+    opening.watch.cut = tell  # type: ignore[method-assign]
+    results: list[int] = []
+    while len(results) <= slow:
+        opening.watch.stretch(results)
+    assert begun == results == list(range(slow + 1))
+    opening.close()
+
+
 def test_there_is_nothing_to_give_up_at_the_end() -> None:
     watch = Stopwatch(abs, Source(([1],)))
     while not watch.ended:
@@ -474,6 +560,25 @@ def test_the_engine_is_loaded_beside_a_task_that_holds_the_gil_only_if_that_last
         opening._take_over(stuck)  # the first time it takes a note
         opening._take_over(stuck)
         assert pilot.looked.is_set() is looked
+
+
+@pytest.mark.parametrize("each", [0.05, 0.0001])
+def test_workers_that_have_come_while_the_engine_was_loaded_are_handed_over_to_at_once(each: float) -> None:
+    """However brief the tasks were: the next one may be a long one."""
+    pilot = Told(plan=None)
+    opening, takers = opened(abs, range(1000), pilot)
+    opening.watcher = Heard(True)  # type: ignore[assignment]
+    opening.watch.done, opening.watch.wall, opening.watch.cpu = 100, 100 * each, 100 * each
+    pilot.awaited, pilot.awaiting = ["processes"], True
+
+    def load() -> None:
+        pilot.plan, pilot.awaiting = "processes", False
+
+    opening._beyond.load = load  # type: ignore[method-assign]
+    opening._is_time = lambda: True  # type: ignore[method-assign]
+    assert opening._move() is not None
+    assert len(takers) == 1
+    opening.close()
 
 
 @pytest.mark.parametrize(("each", "goes"), [(0.05, True), (0.001, False)])

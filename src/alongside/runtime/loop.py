@@ -124,7 +124,7 @@ class Stopwatch:
             self._count()
         if items and self.sample is None:
             self.sample = items[0], into[self._before]
-        if self._error is not None and not self.relieved:
+        if self._error is not None:
             raise self._error
 
     def _count(self) -> None:
@@ -161,10 +161,25 @@ class Stopwatch:
             rest = list(self._rest)
             if self.ended and not rest:
                 return False
-            self._taken -= len(rest)
-            self.source.put_back(rest, self.ended, self._error)
-            self.relieved, self.ended = True, False
+            self._put_back(rest)
+            self.relieved = True
             return True
+
+    def cut(self) -> None:
+        """Leave what is not begun of the stretch in hand to the next one, from another thread: its tasks take longer
+        than those before it, by which it was measured out, and the loop can be asked nothing before its end.
+
+        The next stretch goes by what these took. Does nothing where the last task is in hand, or none.
+        """
+        with self._turn:
+            if rest := list(self._rest):
+                self._put_back(rest)
+
+    def _put_back(self, rest: list[Any]) -> None:
+        """These were not begun: they are in the source again, and after them what came after them."""
+        self._taken -= len(rest)
+        self.source.put_back(rest, self.ended, self._error)
+        self.ended, self._error = False, None
 
     def resume(self) -> None:
         """What was given up is the loop's again."""

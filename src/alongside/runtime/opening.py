@@ -220,13 +220,13 @@ class Opening:
             self._beyond.load()
 
     def _arrive(self) -> bool:
-        """Wait for the workers awaited, where the next task would take longer than that; whether they are there."""
-        tasks, wall = self.watch.usual()
-        if wall < LOADED * tasks or not self._is_awaited():
+        """Whether the workers awaited are there. Where a task takes longer than that, they are waited for."""
+        if not self._is_awaited():
             return False
         from alongside.runtime.watcher import NAP
 
-        until = perf_counter() + min(wall / tasks, ARRIVE)
+        tasks, wall = self.watch.usual()
+        until = perf_counter() + (min(wall / tasks, ARRIVE) if wall >= LOADED * tasks else 0.0)
         while self.pilot.awaiting and perf_counter() < until:
             sleep(NAP)
         return not self.pilot.awaiting
@@ -298,6 +298,7 @@ class Opening:
         where that will be known in a moment."""
         from alongside.runtime.watcher import brisk
 
+        self.watch.cut()
         since = self.watch.since
         if self.pilot is not None and self.pilot.awaiting:
             return None
