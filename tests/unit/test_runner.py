@@ -9,7 +9,7 @@ import pytest
 
 from alongside.workers import runner as runners
 from alongside.workers.child import Worker
-from alongside.workers.runner import MOST, Runner
+from alongside.workers.runner import AT_LEISURE, HAND_OVER, MOST, Runner
 
 BRIEF = range(100, 100 + 3 * MOST)
 """So many that they are taken some hundreds at a time, since they are brief."""
@@ -145,8 +145,11 @@ def test_results_that_are_sent_apart_tell_what_each_part_took() -> None:
     assert [seconds for _, seconds in told] == pytest.approx([0.0011, 0.0055, 0.0044])
 
 
-def test_brief_tasks_are_handed_over_by_the_loop_and_a_long_one_by_who_looks_at_it(hours: Hours) -> None:
-    runner = Runner(lambda item: item(), hours.emit, [0, 0, 0])
+@pytest.mark.parametrize(("leisure", "looked"), [(HAND_OVER, [0, 1, 2]), (AT_LEISURE, [0, 0, 1])])
+def test_brief_tasks_are_handed_over_by_the_loop_and_a_long_one_by_who_looks_at_it(
+    hours: Hours, leisure: int, looked: list[int]
+) -> None:
+    runner = Runner(lambda item: item(), hours.emit, [0, 0, 0], hand_over=leisure)
     seen = []
 
     def look(after: int) -> Callable[[], None]:
@@ -158,6 +161,6 @@ def test_brief_tasks_are_handed_over_by_the_loop_and_a_long_one_by_who_looks_at_
         return task
 
     brief = lambda: hours.work(10_000)  # noqa: E731
-    runner.run(1, 0, [brief] * 40 + [look(20_000)] + [brief] * 1_000 + [look(1_100_000)])
-    assert seen == [0, 2]  # the loop by itself, 9.5 ms after the first, and whoever looks 1.1 ms into the last
+    runner.run(1, 0, [brief] * 40 + [look(20_000)] + [brief] * 1_000 + [look(900_000), look(leisure // 2)])
+    assert seen == looked  # the loop by itself once it is time, and whoever looks half of that into the last
     assert [sum(len(values) for _, values, _ in stretches) for stretches, _ in hours.emitted][-1] == 1

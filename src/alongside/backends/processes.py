@@ -94,7 +94,8 @@ class ProcessesBackend:
         self._timeout = job.timeout or 0.0
         self._rest.allowed = job.patient and supervisor.segments and not job.coroutine
         slots = job.slots if job.coroutine else 0
-        told = (job.fn, job.star, slots, job.timeout, job.initializer, job.initargs, job.seed, contexts.capture())
+        begins = job.initializer, job.initargs, job.seed
+        told = (job.fn, job.star, slots, job.timeout, *begins, job.patient, contexts.capture())
         self._arena = supervisor.arena if supervisor.segments else None
         supervisor.arena.room = job.room
         content = pickled(told, "function", beside=supervisor.segments, names=FUNCTION)

@@ -8,7 +8,7 @@ from __future__ import annotations
 BATCH_SECONDS = 0.008
 """How long a batch for another process should last: each costs the parent 0.1 ms of CPU, which workers are without."""
 
-PATIENT_SECONDS, FEW = 0.025, 500
+PATIENT_SECONDS, FEW = 0.025, 2000
 """The same where nobody looks at a result before all are there, and of how many tasks at most such a batch is: where
 there are more it is the tasks that cost the parent time, not the batch."""
 

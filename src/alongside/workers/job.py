@@ -7,7 +7,7 @@ receive or send anything: the worker (child.py) does.
 from __future__ import annotations
 
 from alongside.transport.contexts import context_of
-from alongside.workers.runner import Runner, caller
+from alongside.workers.runner import AT_LEISURE, HAND_OVER, Runner, caller
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Job:
         initializer: Any,
         initargs: Any,
         seed: Any,
+        patient: bool,
     ) -> None:
         self.seed = seed
         if initializer is not None:
@@ -52,7 +53,8 @@ class Job:
             self.runner = self.coroutines = Coroutines(job, worker, page)
         else:
             call = self._seeded(fn, caller(fn, star))
-            self.runner = Runner(call, worker.emit, page, always_timed=timeout is not None)
+            hand_over = AT_LEISURE if patient else HAND_OVER
+            self.runner = Runner(call, worker.emit, page, timeout is not None, hand_over=hand_over)
 
     def _seeded(self, fn: Any, call: Any) -> Any:
         if self.seed is None:

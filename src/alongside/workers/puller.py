@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from alongside.workers.runner import Broken, Stretch
 
 
+NEVER = 1 << 62
+"""Nanoseconds: what is finished is fetched."""
+
+
 class Pool(Protocol):
     """What a thread asks of its pool."""
 
@@ -44,8 +48,6 @@ class Pool(Protocol):
 
 class _Runner(Runner):
     """A runner of spans, which know themselves how far they are; what waits in it is fetched by who wants it."""
-
-    hand_over = 1 << 62
 
     def _next(self) -> tuple[int, Any]:
         return self._offset + self._taken, self._items if self._items.waiting else None
@@ -72,7 +74,7 @@ class Puller:
             from alongside.workers import seeding
 
             call = seeding.side_by_side(call, job.seed)
-        self.runner = _Runner(call, self._emit, self.page, always_timed=job.timeout is not None)
+        self.runner = _Runner(call, self._emit, self.page, job.timeout is not None, hand_over=NEVER)
 
         prefix = job.thread_names
         name = f"{prefix}_{number - 1}" if prefix else f"alongside-{number}"

@@ -46,6 +46,12 @@ mean is reported, so many may turn out to be of another kind before they are tim
 LONG = 1_000_000
 """Nanoseconds that what was taken at one go has taken from which it is taking long."""
 
+HAND_OVER, AT_LEISURE = 9_500_000, 27_000_000
+"""Nanoseconds after which finished results are handed over though their batch goes on, and after which they are where
+nobody looks at one before all are there: somewhat longer than a batch is made to last then (core/batching.py), or most
+would be sent back in pieces. Each piece costs the parent 0.15 ms of a CPU, which workers are without: up to 5 % of a
+run of brief tasks on two CPUs (measured)."""
+
 STEADY: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
 """Whether there is a GIL: an iterator of C code gives each item once though two threads ask it, and threads that
 compute take turns."""
@@ -67,10 +73,6 @@ class Runner:
     loop then finds its iterator at its end.
     """
 
-    hand_over = 9_500_000
-    """Nanoseconds after which finished results are handed over though their batch goes on: somewhat longer than a batch
-    that somebody waits for is made to last (core/batching.py), or most would be sent back in two pieces."""
-
     def __init__(
         self,
         call: Callable[[Any], Any],
@@ -78,7 +80,9 @@ class Runner:
         page: Page,
         always_timed: bool = False,
         passes: tuple[type[BaseException], ...] = (),
+        hand_over: int = HAND_OVER,
     ) -> None:
+        self._hand_over = hand_over
         self._call = call
         self._emit = emit
         self._page = page
@@ -157,7 +161,8 @@ class Runner:
 
         Does nothing while tasks are brief: the loop hands over by itself, most often together with a batch's end.
         """
-        if monotonic_ns() - self._begun_at >= LONG:
+        now = monotonic_ns()
+        if now - self._begun_at >= LONG and now - self._emitted_at >= self._hand_over // 2:
             self.flush()
 
     def seize(self, since: int) -> int | None:
@@ -186,7 +191,7 @@ class Runner:
         if todo is None:
             return False
         begun = self._begun_at = monotonic_ns()
-        if begun >= self._emitted_at + self.hand_over:
+        if begun >= self._emitted_at + self._hand_over:
             self.flush()
         try:
             self._run_from(todo, first)
@@ -248,7 +253,7 @@ class Runner:
         page, times = self._page, self._times
         assert times is not None
         before = monotonic_ns()
-        flush_at = self._emitted_at + self.hand_over
+        flush_at = self._emitted_at + self._hand_over
         for number, item in enumerate(todo, offset + 1):
             page[SINCE] = before
             page[OFFSET] = number
@@ -260,7 +265,7 @@ class Runner:
                 return
             if after >= flush_at:
                 self.flush()
-                flush_at = after + self.hand_over
+                flush_at = after + self._hand_over
 
     def _open_stretch(self, first: int) -> None:
         self._first, self._values, self._times = first, [], None
